@@ -1,0 +1,109 @@
+# pare: one flat Makefile.  Objects go to build/$(MODE)/; new files are found by wildcard.
+#
+#   MODE=release|asan|ubsan|debug    what kind of build
+#   BUILD=dir                        where it goes (default build/$(MODE))
+#   T="test_graph test_zoo"          which tests `make test` runs (default: all)
+
+MODE ?= release
+BUILD ?= build/$(MODE)
+CC = gcc
+ROOMS ?= base tensor kernel option graph space plugin io train infer search pipeline measure store sweep report
+
+# pkg-config names; oneDNN ships no .pc file, so it is found by its header (see `make deps`).
+PACKAGES = yaml-0.1 openblas papi cmocka sqlite3 libxxhash jansson zlib liblzma libcurl
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+LIBS := $(shell pkg-config --libs $(filter-out cmocka,$(PACKAGES)) 2>/dev/null) -ldl -lm -lpthread
+HAVE_DNNL := $(shell echo '\#include <dnnl.h>' | $(CC) -E - >/dev/null 2>&1 && echo 1)
+ifeq ($(HAVE_DNNL),1)
+DNNL_CFLAGS = -DPARE_HAVE_DNNL=1
+LIBS += -ldnnl -lgomp
+endif
+COMMIT := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+
+CPPFLAGS += -D_GNU_SOURCE -Iharness/include -Iharness $(PKG_CFLAGS) $(DNNL_CFLAGS)
+CFLAGS_COMMON = -std=c17 -g -fPIC -fvisibility=default -fopenmp-simd -ffp-contract=fast \
+	-Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror=implicit
+CFLAGS_release = -O3
+CFLAGS_debug = -O0
+CFLAGS_asan = -O1 -fsanitize=address -fno-omit-frame-pointer -DPARE_NO_CLONES
+CFLAGS_ubsan = -O1 -fsanitize=undefined -fno-sanitize-recover=all -DPARE_NO_CLONES
+CFLAGS += $(CFLAGS_COMMON) $(CFLAGS_$(MODE))
+LDFLAGS += $(filter -fsanitize%,$(CFLAGS_$(MODE)))
+
+LIB_SRC := $(foreach r,$(ROOMS),$(filter-out %.inc.c,$(wildcard harness/$(r)/*.c)))
+# Every file in train/op/ is compiled twice: f32, and f64 for the proofs by finite differences.
+OP_SRC := $(if $(filter train,$(ROOMS)),$(wildcard harness/train/op/*.c))
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(OP_SRC:%.c=$(BUILD)/%.f32.o) $(OP_SRC:%.c=$(BUILD)/%.f64.o)
+CLI_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard harness/cli/*.c))
+PLUGIN_SRC := $(wildcard methods/*/*.c) $(wildcard hwmodels/*.c)
+PLUGINS := $(foreach s,$(PLUGIN_SRC),$(BUILD)/plugins/$(subst /,.,$(patsubst methods/%,%,$(s:.c=))).so)
+SUPPORT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+TEST_SRC := $(wildcard tests/unit/test_*.c tests/numerics/test_*.c tests/e2e/test_*.c)
+TESTS := $(TEST_SRC:%.c=$(BUILD)/%)
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
+
+.DEFAULT_GOAL := all
+.PHONY: all lib plugins tests test bench asan ubsan fuzz lint fmt install clean deps quickstart help
+.SECONDARY:
+
+all: $(BUILD)/pare plugins $(BUILD)/hwmodels ## build the program and its plugins
+
+lib: $(BUILD)/libpare.so
+plugins: $(PLUGINS)
+tests: $(TESTS)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(EXTRA_$(subst /,_,$*)) -MMD -MP -c $< -o $@
+
+$(BUILD)/%.f32.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -DPARE_REAL_BITS=32 -MMD -MP -c $< -o $@
+
+$(BUILD)/%.f64.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -DPARE_REAL_BITS=64 -MMD -MP -c $< -o $@
+
+EXTRA_harness_measure_machine = -DPARE_COMMIT='"$(COMMIT)"'
+
+$(BUILD)/libpare.so: $(LIB_OBJ)
+	$(CC) -shared $(LDFLAGS) $^ -o $@ $(LIBS)
+
+$(BUILD)/pare: $(CLI_OBJ) $(BUILD)/libpare.so
+	$(CC) $(LDFLAGS) $(CLI_OBJ) -o $@ -L$(BUILD) -lpare -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../lib' $(LIBS)
+
+define PLUGIN_RULE
+$(BUILD)/plugins/$(subst /,.,$(patsubst methods/%,%,$(1:.c=))).so: $(BUILD)/$(1:.c=.o) $(BUILD)/libpare.so
+	@mkdir -p $$(@D)
+	$$(CC) -shared $$(LDFLAGS) $$< -o $$@ -L$$(BUILD) -lpare -lm
+endef
+$(foreach s,$(PLUGIN_SRC),$(eval $(call PLUGIN_RULE,$(s))))
+
+# Device files stand beside the program, wherever it was built.
+$(BUILD)/hwmodels: $(wildcard hwmodels/*.yaml)
+	@mkdir -p $@ && cp -f $^ $@/ 2>/dev/null; touch $@
+
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT_OBJ) $(BUILD)/libpare.so
+	$(CC) $(LDFLAGS) $< $(SUPPORT_OBJ) -o $@ -L$(BUILD) -lpare -Wl,-rpath,'$(abspath $(BUILD))' $(LIBS) $(shell pkg-config --libs cmocka)
+
+test: ## install what is missing, build, and run all tests (T="name ..." runs some)
+	@sh tests/support/ensure_deps.sh
+	@$(MAKE) --no-print-directory BUILD=$(BUILD) MODE=$(MODE) run-tests
+
+.PHONY: run-tests
+run-tests: all $(if $(T),$(filter $(addprefix %/,$(T)),$(TESTS)),$(TESTS))
+	@PARE=$(BUILD)/pare PARE_BUILD=$(abspath $(BUILD)) bash tests/support/run_tests.sh $(filter $(BUILD)/tests/%,$^)
+
+deps: ## install the packages that are missing (Debian, Ubuntu)
+	@sh tests/support/ensure_deps.sh
+
+fmt: ## lay out all sources with clang-format
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

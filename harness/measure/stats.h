@@ -1,0 +1,24 @@
+/* Intervals and tests. */
+#ifndef PARE_MEASURE_STATS_H
+#define PARE_MEASURE_STATS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pare_interval {
+    double value, low, high;
+};
+/* Wilson score interval of k successes in n, 95 %.  Source: Wilson, JASA 1927. */
+struct pare_interval pare_wilson(int64_t k, int64_t n);
+/* Exact McNemar test of paired correctness bits: p value; b: only A right, c: only B right. */
+double pare_mcnemar_p(int64_t b, int64_t c);
+/* Counts b and c from two bit strings of n samples. */
+void pare_paired_counts(const uint8_t *a, const uint8_t *b, int64_t n, int64_t *only_a,
+                        int64_t *only_b);
+/* Accuracy difference (a - b) with a 95 % interval for paired data (Newcombe 1998, method 10). */
+struct pare_interval pare_paired_difference(const uint8_t *a, const uint8_t *b, int64_t n);
+/* Sample quantile q (0..1) with a distribution-free 95 % interval from order statistics. Reorders
+ * nothing: copies. */
+struct pare_interval pare_quantile(const double *samples, int64_t n, double q);
+double pare_median(const double *samples, int64_t n);
+#endif
