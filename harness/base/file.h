@@ -1,4 +1,5 @@
-/* Files: mapping, whole reads, and writes that are complete or absent. */
+/* Files: mapping, whole reads, and writes that are complete or absent.  Every message begins with
+ * the path. */
 #ifndef PARE_BASE_FILE_H
 #define PARE_BASE_FILE_H
 
@@ -21,7 +22,7 @@ pare_status pare_file_write(const char *path, const void *data, size_t n_bytes,
                             struct pare_error *err);
 pare_status pare_dir_make(const char *path, struct pare_error *err); /* with parents */
 bool pare_file_exists(const char *path);
-/* "~/x" and "$VAR" expanded; malloc'ed. */
+/* "~/x", "$VAR" and "${VAR}" expanded, unset variables left as written; malloc'ed. */
 char *pare_path_expand(const char *path);
 /* dir/name; malloc'ed. */
 char *pare_path_join(const char *dir, const char *name);

@@ -1,4 +1,5 @@
-/* Talk goes to stderr; data to stdout. */
+/* Talk goes to stderr; data to stdout.  $PARE_LOG (error, warn, info, debug) says how much of it;
+ * info is usual. */
 #ifndef PARE_BASE_LOG_H
 #define PARE_BASE_LOG_H
 

@@ -32,7 +32,8 @@ struct pare_error {
 pare_status pare_fail(struct pare_error *err, pare_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts "<where>: " before the message.  Does nothing when `err` is NULL or empty. */
+/* Puts "<where>: " before the message.  Does nothing when `err` is NULL or empty, or when the
+ * message begins with it already. */
 void pare_error_prefix(struct pare_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
