@@ -1,5 +1,4 @@
 /* pare: the program.  Finds the command and lets it run. */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -78,7 +77,6 @@ int main(int argc, char **argv)
     const struct pare_command *command;
     const char *word = argc > 1 ? argv[1] : NULL;
 
-    signal(SIGPIPE, SIG_DFL); /* `pare table | head` ends quietly */
     if (!word) {
         fprintf(stderr, "Usage: pare COMMAND [OPTION...] [ARGUMENT...]\nTry 'pare help'.\n");
         return PARE_EXIT_USAGE;

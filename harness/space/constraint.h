@@ -5,7 +5,13 @@
  *   not (quant.scheme == W4A8 and quant.granularity == per_tensor)
  *
  * Values are numbers (with KiB, MiB, KB, ms, us, k, M suffixes) or words.  An expression whose option does not exist in a config
- * holds (the constraint is about that option). */
+ * holds (the constraint is about that option).
+ *
+ * Grammar, loosest first: or; and; not; one comparison (<= < >= > == !=); + -; * /; unary minus.
+ * `stage.option` is an option, every other name (also `baseline.NAME` and NAME@TARGET) a metric;
+ * beside == and != an undotted name opposite an option, or whatever stands opposite `stage.method`, is
+ * a word.  'quoted' is always a word.  Names may hold '-' ("lenet5-half"), so a minus after a name
+ * needs a space before it.  Times come out in ms, energies in mJ, sizes in bytes, 1 % is 0.01. */
 #ifndef PARE_SPACE_CONSTRAINT_H
 #define PARE_SPACE_CONSTRAINT_H
 
@@ -35,5 +41,21 @@ enum pare_truth pare_constraint_eval(const struct pare_constraint *constraint,
                                      const struct pare_constraint_env *env);
 const char *pare_constraint_text(const struct pare_constraint *constraint);
 void pare_constraint_free(struct pare_constraint *constraint);
+
+/* More about the i-th name, for messages. */
+struct pare_constraint_use {
+    const char *name;
+    bool is_option;         /* else a metric */
+    bool is_number;         /* ordered or calculated with: text would make no sense */
+    const char *word;       /* what == or != compares it with, or NULL */
+    struct pare_yaml place; /* of the name */
+    struct pare_yaml word_place;
+};
+/* false: there is no i-th name. */
+bool pare_constraint_use(const struct pare_constraint *constraint, int i,
+                         struct pare_constraint_use *out);
+
+/* "96 KiB", "2 ms", "1 %", "0.5k": a number with one of the suffixes; false when it is none. */
+bool pare_constraint_number(const char *text, double *value);
 
 #endif
