@@ -42,6 +42,7 @@ struct pare_trainer;
 /* One trainable tensor of the running training. */
 struct pare_param {
     struct pare_value *value; /* of the graph being trained */
+    struct pare_node *node;   /* its first user */
     float *master;            /* what the optimizer moves */
     float *weight;            /* what forward uses; == master unless parametrized */
     float *grad;              /* of weight after backward; of master after gradients() */
