@@ -18,6 +18,10 @@ pare_status pare_store_open(struct pare_store **out, const char *folder, bool re
 void pare_store_close(struct pare_store *store);
 pare_status pare_store_begin(struct pare_store *store, struct pare_error *err);
 pare_status pare_store_commit(struct pare_store *store, struct pare_error *err);
+/* Forgets what was put since begin; fine when there is no transaction. */
+pare_status pare_store_rollback(struct pare_store *store, struct pare_error *err);
+/* The first read that failed since the store was opened: getters can only say "not there". */
+pare_status pare_store_check(struct pare_store *store, struct pare_error *err);
 
 /* ---- meta: key -> text ("sweep_text", "sweep_digest", "manifest" (JSON), "objectives" (JSON),
  *      "budget" (JSON), "name", "data_digest", ...) ---- */
@@ -30,6 +34,16 @@ pare_status pare_store_run_begin(struct pare_store *store, const char *manifest_
                                  int64_t *run_id, struct pare_error *err);
 pare_status pare_store_run_end(struct pare_store *store, int64_t run_id, const char *status,
                                struct pare_error *err);
+
+struct pare_run_row {
+    int64_t id;
+    const char *manifest;          /* JSON */
+    const char *status;            /* "running" until run_end */
+    double begun_unix, ended_unix; /* NAN: still running, or killed */
+};
+/* In the order they began. */
+void pare_store_each_run(struct pare_store *store,
+                         void (*fn)(void *state, const struct pare_run_row *row), void *state);
 
 /* ---- stage runs, by key ---- */
 struct pare_stage_row {
@@ -46,6 +60,9 @@ pare_status pare_store_put_stage(struct pare_store *store, const struct pare_sta
                                  struct pare_error *err);
 /* false: not there. */
 bool pare_store_get_stage(struct pare_store *store, const char *key, struct pare_stage_row *row);
+/* In the order they were put first. */
+void pare_store_each_stage(struct pare_store *store,
+                           void (*fn)(void *state, const struct pare_stage_row *row), void *state);
 
 /* ---- trials: id 0 is the baseline, then 1, 2, ... in the order they were asked ---- */
 struct pare_trial_row {
