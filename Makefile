@@ -97,6 +97,63 @@ run-tests: all $(if $(T),$(filter $(addprefix %/,$(T)),$(TESTS)),$(TESTS))
 deps: ## install the packages that are missing (Debian, Ubuntu)
 	@sh tests/support/ensure_deps.sh
 
+quickstart: ## install what is missing, build, and run the first sweep on embedded data
+	@sh tests/support/ensure_deps.sh
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	$(BUILD)/pare run sweeps/quickstart.yaml
+
+bench: ## measure training and inference, beside the peers where they are installed
+	@$(MAKE) --no-print-directory all $(BENCHES)
+	@PARE_BUILD=$(abspath $(BUILD)) bash tests/bench/run_bench.sh
+
+asan: ## all tests under the address sanitizer
+	@sh tests/support/ensure_deps.sh
+	@$(MAKE) --no-print-directory -j$$(nproc) MODE=asan all tests
+	@ASAN_OPTIONS=detect_leaks=1:suppressions=$(CURDIR)/tests/support/asan.supp:allocator_may_return_null=1 \
+	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/lsan.supp:print_suppressions=0 \
+	$(MAKE) --no-print-directory MODE=asan run-tests
+
+ubsan: ## all tests under the undefined-behaviour sanitizer
+	@sh tests/support/ensure_deps.sh
+	@$(MAKE) --no-print-directory -j$$(nproc) MODE=ubsan all tests
+	@$(MAKE) --no-print-directory MODE=ubsan run-tests
+
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 60
+# clang's libFuzzer; the library is compiled once more with its instrumentation.
+fuzz: ## run every fuzz target for FUZZ_SECONDS each (needs clang)
+	@$(MAKE) --no-print-directory -j$$(nproc) CC=clang BUILD=build/fuzz MODE=fuzz fuzzers
+	@for f in $(notdir $(FUZZERS)); do \
+	    corpus=tests/fuzz/corpus/$${f#fuzz_}; mkdir -p build/fuzz/new/$$f; \
+	    build/fuzz/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	        build/fuzz/new/$$f $$corpus || exit 1; done
+CFLAGS_fuzz = -O1 -fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer -DPARE_NO_CLONES
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libpare.so
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer $< -o $@ -L$(BUILD) -lpare -Wl,-rpath,'$(abspath $(BUILD))' $(LIBS)
+
+lint: ## formatting, the order of the rooms, static checks
+	@sh tests/support/ensure_deps.sh --dev
+	@clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h') && echo "formatting: ok"
+	@bash tests/support/lint_rooms.sh
+	@cppcheck --quiet --enable=warning,portability --std=c11 --error-exitcode=1 --inline-suppr \
+	    --suppressions-list=tests/support/cppcheck.txt -Iharness/include -Iharness -j$$(nproc) \
+	    $$(git ls-files 'harness/*.c' 'methods/*.c' 'hwmodels/*.c') && echo "cppcheck: ok"
+
+PREFIX ?= /usr/local
+install: all ## install below PREFIX (default /usr/local; DESTDIR is respected)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pare/plugins $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+	    $(DESTDIR)$(PREFIX)/include/pare $(DESTDIR)$(PREFIX)/share/pare/hwmodels
+	install -m 755 $(BUILD)/pare $(DESTDIR)$(PREFIX)/bin/pare
+	install -m 644 $(BUILD)/libpare.so $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 $(BUILD)/plugins/*.so $(DESTDIR)$(PREFIX)/lib/pare/plugins/
+	install -m 644 hwmodels/*.yaml $(DESTDIR)$(PREFIX)/share/pare/hwmodels/
+	install -m 644 harness/include/pare/*.h $(DESTDIR)$(PREFIX)/include/pare/
+	printf 'prefix=%s\nName: pare\nDescription: how far a neural network can be pared down\nVersion: 1\nCflags: -I$${prefix}/include\nLibs: -L$${prefix}/lib -lpare\n' \
+	    '$(PREFIX)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/pare.pc
+
 fmt: ## lay out all sources with clang-format
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
