@@ -8,8 +8,10 @@
 #include "base/text.h"
 #include "option/yaml.h"
 
-/* One value of an option, as text in canonical form ("0.25", "global", "[fc2]"). */
+/* Canonical text of a value: "0.25" (the shortest that reads back), "global", "true", "[fc2]" (items
+ * with commas, brackets or quotes stand in quotes); "" is a text that is not given. */
 
+/* def_text of a list is one name. */
 void pare_options_defaults(const struct pare_option *table, void *options);
 const struct pare_option *pare_option_find(const struct pare_option *table, const char *name);
 /* Checks one scalar (or list for PARE_OPTION_STRINGS) against its row; adds a problem with allowed
@@ -20,8 +22,9 @@ bool pare_option_check(const struct pare_option *row, const struct pare_yaml *va
 /* Sets one field from canonical text; strings and lists are copied into the arena. */
 pare_status pare_option_set(const struct pare_option *row, void *options, const char *canonical,
                             struct pare_arena *arena, struct pare_error *err);
-/* Reads a whole map with one value each into options; unknown keys are problems with the nearest
- * name.  Keys in `skip` (NULL-terminated, may be NULL) are left alone. */
+/* Reads a whole map with one value each over what stands in options (pare_options_defaults() comes
+ * first); NULL and an empty map change nothing.  Missing required options and unknown keys are
+ * problems with the nearest name.  Keys in `skip` (NULL-terminated, may be NULL) are left alone. */
 void pare_options_read(const struct pare_option *table, void *options, const struct pare_yaml *map,
                        const char *const *skip, struct pare_arena *arena,
                        struct pare_problems *problems);
