@@ -21,12 +21,14 @@ struct pare_dim {
     bool is_ordered;
     bool has_fidelity; /* values[0] is the full-effort value */
     double fidelity_low;
+    int flat; /* its dimension in the flat view, shared by the methods of a stage; -1: fixed */
 };
 
 struct pare_stage_method {
     const struct pare_method *method;
     int n_dims;
-    const struct pare_dim *dims; /* only options that the file gives */
+    const struct pare_dim *dims; /* only options that the file gives, in table order */
+    const char *const *defaults; /* canonical text of every row of the method's table */
 };
 
 struct pare_stage {
@@ -34,6 +36,7 @@ struct pare_stage {
     int line, column;
     int n_methods;
     const struct pare_stage_method *methods;
+    int flat_method; /* dimension of the choice among several methods, else -1 */
 };
 
 /* A step runs one stage, or several jointly in one training run. */
@@ -79,12 +82,19 @@ struct pare_config {
 };
 
 /* Reads `stages:`/`pipelines:` (or `pipeline:`) of the sweep's root.  Every mistake becomes a problem. Contracts
- * of methods are checked for every chain: the rule that is broken is named. */
+ * of methods are checked for every chain: the rule that is broken is named.
+ *
+ * Stages of the short form are called by their `name:`, else by the family of their method ("prune",
+ * then "prune2").  PARE_EINVAL when there was any problem; *out then holds what could be read, so
+ * that names can still be looked up; free it, do not enumerate it. */
 pare_status pare_space_read(struct pare_space **out, const struct pare_yaml *root,
                             const struct pare_method *(*find_method)(void *state, const char *name),
                             const char *const *method_names, int n_method_names, void *state,
                             struct pare_problems *problems);
 void pare_space_free(struct pare_space *space);
+const struct pare_stage *pare_space_stage(const struct pare_space *space, const char *name);
+/* Does a stage train in this step with this method?  Its recipe options exist only then. */
+bool pare_step_trains(const struct pare_step *step, const struct pare_method *method);
 
 /* Distinct points (configs) of the whole space, saturating at INT64_MAX. */
 int64_t pare_space_n_points(const struct pare_space *space);
@@ -93,7 +103,8 @@ void pare_space_point(const struct pare_space *space, int64_t i, int64_t *flat);
 /* Resolves a flat point. */
 struct pare_config *pare_config_new(const struct pare_space *space, const int64_t *flat);
 void pare_config_free(struct pare_config *config);
-/* "quant.scheme" -> "W8A8"; "quant.method" -> name; NULL when the config has no such option. */
+/* "quant.scheme" -> "W8A8", the method's default when the file does not give it; "quant.method" ->
+ * name; NULL when the config has no such option. */
 const char *pare_config_get(const struct pare_config *config, const char *stage_dot_option);
 
 #endif
