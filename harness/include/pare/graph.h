@@ -50,8 +50,9 @@ struct pare_attr {
 /* How a weight is stored and executed. */
 struct pare_coding {
     int bits;          /* 32: f32; 2..8: integers */
-    bool is_symmetric; /* integers in -(2^(b-1)-1) .. 2^(b-1)-1, zero point 0 */
-    int axis;          /* -1: one scale; 0: one per output channel */
+    bool is_symmetric; /* integers in -(2^(b-1)-1) .. 2^(b-1)-1, zero point 0; else codes and zero
+                        * points lie in 0 .. 2^b-1, or all in -2^(b-1) .. 2^(b-1)-1 */
+    int axis;          /* -1: one scale; 0: one per row (first dimension: output channel) */
     int64_t n_scales;  /* 0 for f32 */
     float *scales;     /* in the graph's arena */
     int32_t *zeros;    /* zero points; NULL when symmetric */
@@ -127,10 +128,12 @@ void pare_graph_move_before(struct pare_graph *graph, struct pare_node *node,
                             struct pare_node *before);
 /* Takes the node out; its outputs must have no users. */
 void pare_graph_remove(struct pare_graph *graph, struct pare_node *node);
-/* All users of `from` (and graph outputs) use `to`. */
+/* All users of `from` (and graph outputs) use `to`; the node that makes `to` keeps its inputs, so
+ * that a node can be put behind a value. */
 void pare_graph_replace_uses(struct pare_graph *graph, struct pare_value *from,
                              struct pare_value *to);
-/* Drops values that nothing uses, renumbers; then infers shapes again and checks the whole. */
+/* Sorts nodes into topological order (those that stand right stay), drops nodes and values that
+ * nothing uses, renumbers; then infers shapes again and checks the whole. */
 pare_status pare_graph_finish(struct pare_graph *graph, struct pare_error *err);
 int pare_value_n_users(const struct pare_graph *graph, const struct pare_value *value);
 /* The k-th node (0-based) that uses the value, or NULL. */
@@ -149,12 +152,15 @@ double pare_node_float(const struct pare_node *node, const char *name, double de
 /* Fills out[0..n-1]; every entry is `def` when the attribute is absent. */
 void pare_node_ints(const struct pare_node *node, const char *name, int64_t *out, int n,
                     int64_t def);
+const char *pare_node_string(const struct pare_node *node, const char *name, const char *def);
 void pare_node_set_int(struct pare_graph *graph, struct pare_node *node, const char *name,
                        int64_t value);
 void pare_node_set_float(struct pare_graph *graph, struct pare_node *node, const char *name,
                          double value);
 void pare_node_set_ints(struct pare_graph *graph, struct pare_node *node, const char *name,
                         const int64_t *values, int n);
+void pare_node_set_string(struct pare_graph *graph, struct pare_node *node, const char *name,
+                          const char *value);
 void pare_graph_set_meta(struct pare_graph *graph, const char *key, const char *value);
 const char *pare_graph_meta(const struct pare_graph *graph, const char *key, const char *def);
 
