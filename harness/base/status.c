@@ -21,9 +21,9 @@ pare_status pare_fail(struct pare_error *err, pare_status status, const char *fo
 
 void pare_error_prefix(struct pare_error *err, const char *format, ...)
 {
-    char where[512], text[sizeof err->text];
+    char where[512];
     va_list args;
-    size_t n;
+    size_t n, n_kept;
 
     if (!err || !err->text[0])
         return;
@@ -34,9 +34,11 @@ void pare_error_prefix(struct pare_error *err, const char *format, ...)
     /* Two callers that both name the file say it once. */
     if (strncmp(err->text, where, n) == 0 && err->text[n] == ':')
         return;
-    memcpy(text, err->text, sizeof text);
-    n = (size_t)snprintf(err->text, sizeof err->text, "%s: ", where);
-    snprintf(err->text + n, sizeof err->text - n, "%s", text);
+    n_kept = strnlen(err->text, sizeof err->text - n - 3); /* cut at the end when it is too long */
+    memmove(err->text + n + 2, err->text, n_kept);
+    err->text[n + 2 + n_kept] = '\0';
+    memcpy(err->text, where, n);
+    memcpy(err->text + n, ": ", 2);
 }
 
 const char *pare_status_name(pare_status status)
