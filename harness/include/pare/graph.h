@@ -189,20 +189,23 @@ struct pare_conv2d pare_node_conv2d(const struct pare_node *node);
 
 /* ---- Passes ---- */
 /* Folds every batch norm that follows a Conv or Gemm with no other user into its weights and bias:
- * w' = w g / sqrt(var + eps), b' = (b - mean) g / sqrt(var + eps) + beta. */
+ * w' = w g / sqrt(var + eps), b' = (b - mean) g / sqrt(var + eps) + beta.  A bias is added where
+ * there is none.  Layers with integer weights keep their batch norm: folded, they would leave their
+ * grid. */
 pare_status pare_graph_fold_batchnorm(struct pare_graph *graph, struct pare_error *err);
 
 /* Groups of channels that must be removed together (residual adds, batch norm, depthwise). */
 struct pare_channel_member {
     struct pare_node *node; /* Conv, Gemm or BatchNorm */
     enum { PARE_MEMBER_OUT, PARE_MEMBER_IN, PARE_MEMBER_NORM, PARE_MEMBER_DEPTHWISE } role;
-    int64_t block; /* IN of a Gemm behind Flatten: elements per channel, else 1 */
+    int64_t block; /* IN of a Gemm, NORM behind Flatten: elements per channel, else 1 */
 };
 struct pare_channel_group {
     int64_t n_channels;
     int n_members;
     struct pare_channel_member *members;
-    bool is_fixed; /* holds a graph output or input: cannot be cut */
+    bool is_fixed; /* holds a graph input or output, a Softmax, a grouped convolution that is not
+                    * depthwise, or a weight that several nodes use: cannot be cut */
 };
 struct pare_channel_groups {
     int n_groups;
