@@ -16,6 +16,8 @@ struct pare_data_spec {
         *normalize; /* "standard" (per-channel mean and deviation of train), "unit" (0..1), "raw" */
     int64_t limit_train, limit_test; /* 0: all; the first ones after the seeded shuffle */
     const char *cache_dir;           /* where the decoded file goes; NULL: $XDG_CACHE_HOME/pare */
+    const char *label;               /* csv: the column of the class: "first", "last", "none" */
+    double test_fraction;            /* csv: of a single file; the same samples for every seed */
 };
 extern const struct pare_option
     pare_data_options[]; /* rows of the `data:` section, offsets into the spec */
@@ -27,4 +29,23 @@ pare_status pare_data_open(struct pare_data **out, const struct pare_data_spec *
 void pare_data_close(struct pare_data *data);
 /* Are the files there?  Cheap; for `pare check`. */
 pare_status pare_data_check(const struct pare_data_spec *spec, struct pare_error *err);
+
+/* How samples were normalised: fetched = scale[c] * raw + offset[c] for channel (or vector element)
+ * c, where raw is the number in the file (pixels: 0..255).  Arrays of dims[0] of the sample shape
+ * for images and vectors alike; lent. */
+void pare_data_normalization(const struct pare_data *data, const float **scale,
+                             const float **offset);
+/* PARE_EINVAL when the augmentation has no meaning for this data (vectors are not moved). */
+pare_status pare_data_check_augment(const struct pare_data *data,
+                                    const struct pare_augment *augment, struct pare_error *err);
+
+/* ---- The sets that pare knows, for `pare data list` ---- */
+struct pare_data_entry {
+    const char *name, *summary, *origin;
+    const char *shape; /* "28x28x1"; "columns" for csv */
+    int n_classes;     /* 0: as the file says */
+    bool is_embedded, has_download;
+};
+int pare_data_n_entries(void);
+const struct pare_data_entry *pare_data_entry(int i);
 #endif
