@@ -627,27 +627,34 @@ void pare_constraint_free(struct pare_constraint *constraint)
     free(constraint);
 }
 
-bool pare_constraint_number(const char *text, double *value)
+const char *pare_quantity_read(const char *text, const char *metric, double *value)
 {
+    static const char no_number[] =
+        "a number must stand here, with or without a unit such as KiB, ms, %";
+    char name[64];
     int n, m, unit;
 
     while (isspace((unsigned char)*text))
         text++;
     n = number_length(text);
     if (!n)
-        return false;
+        return no_number;
     *value = strtod(text, NULL);
     text += n;
     while (isspace((unsigned char)*text))
         text++;
     if (!*text)
-        return true;
+        return NULL;
     m = suffix_length(text);
     unit = unit_find(text, m);
     if (unit < 0 || text[m])
-        return false;
+        return "no known unit; known are B, KiB, MiB, GiB, KB, MB, GB, ns, us, ms, s, uJ, mJ, J, %, k, "
+               "M, G";
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(metric, "@"), metric);
+    if (units[unit].of && !ends_with(name, units[unit].name_ending))
+        return "the unit does not fit this metric; sizes take KiB, times ms, energies mJ";
     *value *= units[unit].factor;
-    return true;
+    return NULL;
 }
 
 /* ---- Asking ---- */

@@ -55,7 +55,8 @@ struct pare_constraint_use {
 bool pare_constraint_use(const struct pare_constraint *constraint, int i,
                          struct pare_constraint_use *out);
 
-/* "96 KiB", "2 ms", "1 %", "0.5k": a number with one of the suffixes; false when it is none. */
-bool pare_constraint_number(const char *text, double *value);
+/* "96 KiB", "2 ms", "1 %", "0.5k" as the value of a metric, in the metric's own unit.  NULL, or what is
+ * wrong with it. */
+const char *pare_quantity_read(const char *text, const char *metric, double *value);
 
 #endif
