@@ -78,15 +78,21 @@ static bool cell_number(const struct cell *cell, double *out)
     return *end == '\0' && end != text && isfinite(*out);
 }
 
+/* The best of those that the first line has outside of quotes. */
 static char find_separator(const char *text, size_t n)
 {
-    const char *end = memchr(text, '\n', n);
-    size_t line = end ? (size_t)(end - text) : n;
+    static const char best_first[] = ",;\t";
+    bool is_quoted = false, seen[3] = {0};
 
-    return memchr(text, ',', line)    ? ','
-           : memchr(text, ';', line)  ? ';'
-           : memchr(text, '\t', line) ? '\t'
-                                      : ',';
+    for (size_t i = 0; i < n && text[i] != '\n'; i++) {
+        is_quoted ^= text[i] == '"';
+        for (int k = 0; k < 3; k++)
+            seen[k] |= !is_quoted && text[i] == best_first[k];
+    }
+    for (int k = 0; k < 3; k++)
+        if (seen[k])
+            return best_first[k];
+    return best_first[0];
 }
 
 /* A first line with any cell that is no number is a header.  Counts the cells. */
