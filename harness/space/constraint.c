@@ -434,7 +434,7 @@ static struct node *parse_comparison(struct parser *p)
 {
     struct node *a = parse_sum(p), *b;
     enum kind kind, again;
-    int offset;
+    int offset, next;
 
     skip_space(p);
     offset = p->at;
@@ -444,8 +444,9 @@ static struct node *parse_comparison(struct parser *p)
     if (kind == EQ || kind == NE)
         find_words(p, a, b);
     skip_space(p);
+    next = p->at;
     if (!p->failed && take_relation(p, &again))
-        PROBLEM(p, p->at, "comparisons do not chain; write 'a <= b and b <= c'");
+        PROBLEM(p, next, "comparisons do not chain; write 'a <= b and b <= c'");
     return node_new(p, kind, offset, a, b);
 }
 
