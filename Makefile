@@ -7,6 +7,9 @@
 MODE ?= release
 BUILD ?= build/$(MODE)
 CC = gcc
+# One short line per file; V=1 shows the commands.
+Q = $(if $(V),,@)
+say = @$(if $(V),true,echo "  $(patsubst $(BUILD)/%,%,$(1))")
 ROOMS ?= base tensor kernel option graph space plugin io train infer search pipeline measure store sweep report
 
 # pkg-config names; oneDNN ships no .pc file, so it is found by its header (see `make deps`).
@@ -54,30 +57,36 @@ tests: $(TESTS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(EXTRA_$(subst /,_,$*)) -MMD -MP -c $< -o $@
+	$(call say,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(EXTRA_$(subst /,_,$*)) -MMD -MP -c $< -o $@
 
 $(BUILD)/%.f32.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -DPARE_REAL_BITS=32 -MMD -MP -c $< -o $@
+	$(call say,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -DPARE_REAL_BITS=32 -MMD -MP -c $< -o $@
 
 $(BUILD)/%.f64.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -DPARE_REAL_BITS=64 -MMD -MP -c $< -o $@
+	$(call say,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -DPARE_REAL_BITS=64 -MMD -MP -c $< -o $@
 
 EXTRA_harness_measure_machine = -DPARE_COMMIT='"$(COMMIT)"'
 # The digits are the same bytes on every machine: no fused multiply-add.
 EXTRA_harness_io_digits = -ffp-contract=off
 
 $(BUILD)/libpare.so: $(LIB_OBJ)
-	$(CC) -shared $(LDFLAGS) $^ -o $@ $(LIBS)
+	$(call say,$@)
+	$(Q)$(CC) -shared $(LDFLAGS) $^ -o $@ $(LIBS)
 
 $(BUILD)/pare: $(CLI_OBJ) $(BUILD)/libpare.so
-	$(CC) $(LDFLAGS) $(CLI_OBJ) -o $@ -L$(BUILD) -lpare -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../lib' $(LIBS)
+	$(call say,$@)
+	$(Q)$(CC) $(LDFLAGS) $(CLI_OBJ) -o $@ -L$(BUILD) -lpare -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../lib' $(LIBS)
 
 define PLUGIN_RULE
 $(BUILD)/plugins/$(subst /,.,$(patsubst methods/%,%,$(1:.c=))).so: $(BUILD)/$(1:.c=.o) $(BUILD)/libpare.so
 	@mkdir -p $$(@D)
-	$$(CC) -shared $$(LDFLAGS) $$< -o $$@ -L$$(BUILD) -lpare -lm
+	$$(call say,$$@)
+	$$(Q)$$(CC) -shared $$(LDFLAGS) $$< -o $$@ -L$$(BUILD) -lpare -lm
 endef
 $(foreach s,$(PLUGIN_SRC),$(eval $(call PLUGIN_RULE,$(s))))
 
@@ -86,7 +95,8 @@ $(BUILD)/hwmodels: $(wildcard hwmodels/*.yaml)
 	@mkdir -p $@ && cp -f $^ $@/ 2>/dev/null; touch $@
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT_OBJ) $(BUILD)/libpare.so
-	$(CC) $(LDFLAGS) $< $(SUPPORT_OBJ) -o $@ -L$(BUILD) -lpare -Wl,-rpath,'$(abspath $(BUILD))' $(LIBS) $(shell pkg-config --libs cmocka)
+	$(call say,$@)
+	$(Q)$(CC) $(LDFLAGS) $< $(SUPPORT_OBJ) -o $@ -L$(BUILD) -lpare -Wl,-rpath,'$(abspath $(BUILD))' $(LIBS) $(shell pkg-config --libs cmocka)
 
 test: ## install what is missing, build, and run all tests (T="name ..." runs some)
 	@sh tests/support/ensure_deps.sh
