@@ -1,5 +1,6 @@
 /* The methods, against reference vectors of the original implementations and their own laws. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -523,8 +524,9 @@ static struct pare_graph *train_with(const char *method_name, const char *const 
 
     pare_rng_init(&rng, 1, 1);
     pare_recipe_defaults(&recipe);
-    recipe.epochs = 4;
-    recipe.batch = 64;
+    recipe.epochs = 12;
+    recipe.lr = 5e-3;
+    recipe.batch = 32;
     assert_ok(pare_zoo_build(&graph, zoo, &input, 10, 2, &err), &err);
     teacher = pare_graph_copy(graph);
     struct pare_context ctx = {.seed = 1,
