@@ -3,6 +3,11 @@
 #ifndef PARE_MEASURE_LATENCY_H
 #define PARE_MEASURE_LATENCY_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <pare/status.h>
+
 #include "infer/plan.h"
 #include "measure/stats.h"
 
@@ -20,16 +25,44 @@ struct pare_latency_options {
 struct pare_latency_result {
     struct pare_interval p50_ms, p95_ms;
     struct pare_interval ratio; /* to subject 0 (the baseline), paired by block; > 1: slower */
-    bool differs;               /* from subject 0, at 95 % per pair after the blocks' own noise */
+    bool differs;               /* from subject 0: see PARE_LATENCY_MIN_EFFECT */
     bool is_stable;
     char cause[128]; /* "" or why unstable */
     int64_t n_samples;
     double *samples_s; /* malloc'ed: seconds per run, one per block sample */
 };
+
+/* `differs` is said when the paired ratio is off 1 by at least this much and its interval at 99.9 %
+ * keeps 1 out, on at least 20 effectively independent blocks.  Less than this, two copies of one
+ * artifact differ too, by where their weights lie in memory. */
+#define PARE_LATENCY_MIN_EFFECT 0.01
+
 void pare_latency_defaults(struct pare_latency_options *options);
 /* results[n]; free with pare_latency_clear(). */
 pare_status pare_latency_measure(const struct pare_latency_subject *subjects, int n,
                                  const struct pare_latency_options *options,
                                  struct pare_latency_result *results, struct pare_error *err);
+/* The same for anything that can be called. */
+struct pare_latency_call {
+    void (*run)(void *arg);
+    void *arg;
+};
+pare_status pare_latency_measure_calls(const struct pare_latency_call *calls, int n,
+                                       const struct pare_latency_options *options,
+                                       struct pare_latency_result *results, struct pare_error *err);
+
+/* The protocol alone, over a source of samples: the real clock, or a simulation. */
+struct pare_latency_sample {
+    double seconds;      /* per run */
+    double spent_s;      /* what taking it cost, warm-up included */
+    bool is_interrupted; /* the thread was taken off its core meanwhile */
+};
+struct pare_latency_source {
+    struct pare_latency_sample (*take)(void *state, int subject);
+    void *state;
+};
+pare_status pare_latency_protocol(const struct pare_latency_source *source, int n,
+                                  const struct pare_latency_options *options,
+                                  struct pare_latency_result *results, struct pare_error *err);
 void pare_latency_clear(struct pare_latency_result *results, int n);
 #endif
