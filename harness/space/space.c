@@ -64,7 +64,7 @@ static int64_t stage_points(const struct pare_step *step, const struct pare_stag
     return n;
 }
 
-static int64_t chain_points(const struct pare_space *space, const struct pare_chain *chain)
+int64_t pare_chain_n_points(const struct pare_space *space, const struct pare_chain *chain)
 {
     int64_t n = 1;
 
@@ -79,7 +79,7 @@ int64_t pare_space_n_points(const struct pare_space *space)
     int64_t n = 0;
 
     for (int c = 0; c < space->n_chains; c++)
-        n = plus(n, chain_points(space, &space->chains[c]));
+        n = plus(n, pare_chain_n_points(space, &space->chains[c]));
     return n;
 }
 
@@ -112,8 +112,8 @@ void pare_space_point(const struct pare_space *space, int64_t i, int64_t *flat)
 
     assert(i >= 0 && i < pare_space_n_points(space));
     memset(flat, 0, (size_t)space->n_flat * sizeof *flat);
-    while (i >= chain_points(space, &space->chains[c]))
-        i -= chain_points(space, &space->chains[c++]);
+    while (i >= pare_chain_n_points(space, &space->chains[c]))
+        i -= pare_chain_n_points(space, &space->chains[c++]);
     if (space->n_chains > 1)
         flat[0] = c;
     chain = &space->chains[c];

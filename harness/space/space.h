@@ -98,6 +98,7 @@ bool pare_step_trains(const struct pare_step *step, const struct pare_method *me
 
 /* Distinct points (configs) of the whole space, saturating at INT64_MAX. */
 int64_t pare_space_n_points(const struct pare_space *space);
+int64_t pare_chain_n_points(const struct pare_space *space, const struct pare_chain *chain);
 /* The i-th distinct point, 0 <= i < n_points: neighbours share long prefixes of the stage tree. */
 void pare_space_point(const struct pare_space *space, int64_t i, int64_t *flat);
 /* Resolves a flat point. */

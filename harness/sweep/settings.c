@@ -125,6 +125,14 @@ static void read_workers(struct sweep_reader *r, const struct pare_yaml *map)
     r->sweep->n_workers = (int)n;
 }
 
+/* A grid that is given no end runs to its own. */
+static int64_t whole_grid(const struct sweep_reader *r)
+{
+    int64_t n = r->problems->n ? 1 : pare_space_n_points(r->sweep->space);
+
+    return n < (int64_t)trials_row.max ? n : (int64_t)trials_row.max;
+}
+
 void pare_sweep_read_search(struct sweep_reader *r)
 {
     static const char *const keys[] = {"sampler",       "scheduler",    "trials",
@@ -147,8 +155,7 @@ void pare_sweep_read_search(struct sweep_reader *r)
     pare_sweep_known_keys(r, map, "search", keys);
     read_sampler(r, pare_yaml_get(map, "sampler"));
     read_scheduler(r, pare_yaml_get(map, "scheduler"));
-    /* A grid ends by itself. */
-    s->n_trials = s->sampler == &pare_sampler_grid ? INT64_MAX : DEFAULT_TRIALS;
+    s->n_trials = s->sampler == &pare_sampler_grid ? whole_grid(r) : DEFAULT_TRIALS;
     read_whole(r, &trials_row, map, &s->n_trials);
     read_whole(r, &seed_row, map, &seed);
     s->seed = (uint64_t)seed;
