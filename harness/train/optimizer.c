@@ -74,6 +74,13 @@ void pare_update_apply(const struct pare_update *u, float *w, const float *g, fl
              (float)u->epsilon);
 }
 
+double pare_clip_scale(double sum_of_squares, double max_norm)
+{
+    double scale = max_norm / (sqrt(sum_of_squares) + 1e-6);
+
+    return scale < 1 ? scale : 1;
+}
+
 double pare_schedule_lr(const struct pare_recipe *recipe, int64_t step, int64_t n_steps,
                         int64_t steps_per_epoch)
 {

@@ -23,6 +23,8 @@ struct pare_update pare_update_at(const struct pare_recipe *recipe, int64_t step
 /* Moves w by its gradient.  m: momentum or first moment; v: second moment (Adam only). */
 void pare_update_apply(const struct pare_update *update, float *w, const float *g, float *m,
                        float *v, int64_t n);
+/* What all gradients are multiplied with so that their common norm is at most max_norm. */
+double pare_clip_scale(double sum_of_squares, double max_norm);
 
 /* The learning rate of a step: linear warm-up from 0, then constant, steps, or a half cosine to 0. */
 double pare_schedule_lr(const struct pare_recipe *recipe, int64_t step, int64_t n_steps,

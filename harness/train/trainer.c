@@ -378,15 +378,14 @@ static void update_task(const struct step *step, const struct pare_net_task *tas
     }
 }
 
-/* min(1, clip / norm) of all gradients together, added up in the order of tasks. */
+/* Of all gradients together, their squares added up in the order of tasks. */
 static double clip_scale(const struct pare_trainer *trainer)
 {
     double sum = 0;
 
     for (int i = 0; i < trainer->net->n_tasks; i++)
         sum += trainer->task_norms[i];
-    sum = trainer->recipe.clip_norm / (sqrt(sum) + 1e-6);
-    return sum < 1 ? sum : 1;
+    return pare_clip_scale(sum, trainer->recipe.clip_norm);
 }
 
 static void step_thread(void *arg, int thread, int n_threads)

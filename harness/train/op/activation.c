@@ -122,16 +122,13 @@ void FN(pare_activation_forward)(const struct pare_layer *layer, const struct pa
 /* f'(x) of the smooth and rare ones. */
 static REAL slope(enum pare_op op, REAL x, REAL y, REAL p0, REAL p1)
 {
-    REAL inner;
-
     switch (op) {
     case PARE_OP_LEAKY_RELU: return x > 0 ? 1 : p0;
     case PARE_OP_SIGMOID: return y * (1 - y);
     case PARE_OP_TANH: return 1 - y * y;
     case PARE_OP_HARD_SIGMOID: return y > 0 && y < 1 ? p0 : 0;
     case PARE_OP_HARD_SWISH:
-        inner = p0 * x + p1;
-        return inner <= 0 ? 0 : inner >= 1 ? 1 : 2 * p0 * x + p1;
+        return x < -3 ? 0 : x < 3 ? x / 3 + (REAL)0.5 : 1; /* at the kinks as PyTorch */
     case PARE_OP_GELU: return normal_cdf(x) + x * normal_pdf(x);
     default: return 1;
     }
