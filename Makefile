@@ -94,9 +94,13 @@ $(foreach s,$(PLUGIN_SRC),$(eval $(call PLUGIN_RULE,$(s))))
 $(BUILD)/hwmodels: $(wildcard hwmodels/*.yaml)
 	@mkdir -p $@ && cp -f $^ $@/ 2>/dev/null; touch $@
 
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT_OBJ) $(BUILD)/libpare.so
+# An archive: a test links those helpers that it calls, and so only the rooms that these need.
+$(BUILD)/support.a: $(SUPPORT_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/support.a $(BUILD)/libpare.so
 	$(call say,$@)
-	$(Q)$(CC) $(LDFLAGS) $< $(SUPPORT_OBJ) -o $@ -L$(BUILD) -lpare -Wl,-rpath,'$(abspath $(BUILD))' $(LIBS) $(shell pkg-config --libs cmocka)
+	$(Q)$(CC) $(LDFLAGS) $< $(BUILD)/support.a -o $@ -L$(BUILD) -lpare -Wl,-rpath,'$(abspath $(BUILD))' $(LIBS) $(shell pkg-config --libs cmocka)
 
 test: ## install what is missing, build, and run all tests (T="name ..." runs some)
 	@sh tests/support/ensure_deps.sh
