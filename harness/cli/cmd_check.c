@@ -1,0 +1,53 @@
+/* pare check: is the sweep valid, do its data and its model open and fit? */
+#include <stdio.h>
+
+#include "cli/sweep_args.h"
+#include "sweep/subject.h"
+
+static const struct pare_arg options[] = {
+    PARE_SWEEP_ARGS,
+    {"quiet", 'q', NULL, "say nothing when all is well", NULL},
+    PARE_ARG_END,
+};
+
+static int run(int argc, char **argv)
+{
+    struct pare_args args;
+    struct pare_loaded_sweep loaded;
+    struct pare_subject subject;
+    struct pare_error err = {0};
+    pare_status st;
+    int code;
+
+    if (!pare_args_parse(&args, &pare_cmd_check, argc, argv, &code))
+        return code;
+    code = pare_sweep_args_load(&loaded, &args, args.operands[0]);
+    if (code)
+        return code;
+    st = pare_subject_open(&subject, loaded.sweep, &err);
+    if (st) {
+        fprintf(stderr, "%s: %s\n", args.operands[0], err.text);
+        code = pare_exit_of(st);
+    } else if (!pare_arg_given(&args, "quiet")) {
+        printf("%s: valid: %d stages in %d pipelines, %d metrics, %d targets\n", args.operands[0],
+               loaded.sweep->space->n_stages, loaded.sweep->space->n_chains,
+               loaded.sweep->n_metrics, loaded.sweep->n_targets);
+    }
+    if (!st)
+        pare_subject_close(&subject);
+    pare_sweep_args_free(&loaded);
+    return code;
+}
+
+const struct pare_command pare_cmd_check = {
+    .name = "check",
+    .summary = "say whether a sweep file is valid: types, ranges, orders, data, model",
+    .usage = "[OPTION...] SWEEP",
+    .details = "Reads the whole file and reports every mistake at once, each with line, column,\n"
+               "what is allowed and the nearest name. Paths in the file are relative to the\n"
+               "current folder. Exit code 0: valid; 2: not.",
+    .options = options,
+    .min_operands = 1,
+    .max_operands = 1,
+    .run = run,
+};
