@@ -442,6 +442,9 @@ static void plan_steps(struct pare_net *net)
             add_step(net->backward, &net->n_backward, layer, impl->backward_sums, false);
         add_step(net->backward, &net->n_backward, layer, impl->backward,
                  impl->backward_sums != NULL);
+        /* The statistics that one shard left for all are read at once. */
+        if (impl->backward_sums)
+            net->backward[0].needs_all = true;
     }
 }
 
@@ -622,7 +625,7 @@ static void run_steps(struct pare_net *net, const struct pare_net_step *steps, i
     int n_shards = pare_shard_count(n);
 
     for (int i = 0, end; i < n_steps; i = end) {
-        if (i > 0)
+        if (steps[i].needs_all)
             pare_pool_barrier(net->pool);
         for (end = i + 1; end < n_steps && !steps[end].needs_all;)
             end++;

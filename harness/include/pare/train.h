@@ -4,7 +4,9 @@
  * loss terms -> backward -> gradients() -> optimizer on the masters -> after_step().
  * Arrays of activations are channels LAST: 4-D values are [n, H, W, C].  Conv weights inside the
  * trainer are [M, R, S, C/group], Gemm weights [out, in]; the output channel is outermost in both,
- * rows = n_rows.  All numbers depend on (graph, recipe, data, seed) alone, not on threads. */
+ * rows = n_rows.  The columns of a Gemm that reads a flattened image stand in H, W, C order, and go
+ * back to the graph's C, H, W when training ends.
+ * All numbers depend on (graph, recipe, data, seed) alone, not on threads. */
 #ifndef PARE_TRAIN_H
 #define PARE_TRAIN_H
 
@@ -29,7 +31,9 @@ struct pare_recipe {
     int loss;         /* enum pare_loss */
     struct pare_augment augment;
     int patience;   /* early stop: epochs without a better validation accuracy; 0: off */
-    bool keep_best; /* return the weights of the best validation epoch */
+    /* Return the weights of the best validation epoch; not where an attachment moves weights by a
+     * schedule of its own (weights() or after_step()), which an earlier epoch would undo. */
+    bool keep_best;
 };
 
 /* The recipe's defaults and option rows (epochs, batch, optimizer, lr, ...), shared by `train:`,
@@ -64,11 +68,12 @@ struct pare_attachment {
     void *state;
     /* Once, after planning. */
     pare_status (*start)(void *state, struct pare_trainer *trainer, struct pare_error *err);
-    /* Before forward: for a param that pare_trainer_parametrize() announced, writes p->weight from
-     * p->master (several attachments compose: each sees the last one's p->weight). */
+    /* Before forward: for every param that this attachment announced by
+     * pare_trainer_parametrize(), writes p->weight, which holds the master or what the attachment
+     * before left (so that several compose). */
     void (*weights)(void *state, struct pare_trainer *trainer, struct pare_param *p);
     /* After backward, in reverse order of attachment: turns d/d weight into d/d master, in place;
-     * also the place to look at gradients (movement, Taylor). */
+     * also the place to look at gradients (movement, Taylor): called for every param. */
     void (*gradients)(void *state, struct pare_trainer *trainer, struct pare_param *p);
     /* Adds its term's gradient to d_output [n, out] and returns the term's value, mean over batch. */
     pare_status (*loss)(void *state, struct pare_trainer *trainer,

@@ -120,7 +120,7 @@ void FN(pare_activation_forward)(const struct pare_layer *layer, const struct pa
 }
 
 /* f'(x) of the smooth and rare ones. */
-static REAL slope(enum pare_op op, REAL x, REAL y, REAL p0, REAL p1)
+static REAL slope(enum pare_op op, REAL x, REAL y, REAL p0)
 {
     switch (op) {
     case PARE_OP_LEAKY_RELU: return x > 0 ? 1 : p0;
@@ -139,7 +139,7 @@ void FN(pare_activation_backward)(const struct pare_layer *layer, const struct p
     const REAL *x = ROWS(layer->x[0], a, span), *y = ROWS(layer->y, a, span);
     const REAL *dy = ROWS(layer->y, g, span);
     REAL *dx = ROWS(layer->x[0], g, span), low, high;
-    REAL p0 = (REAL)layer->p[0], p1 = (REAL)layer->p[1];
+    REAL p0 = (REAL)layer->p[0];
     int64_t n = COUNT(layer->y, span);
 
     if (!layer->x[0]->g)
@@ -153,5 +153,5 @@ void FN(pare_activation_backward)(const struct pare_layer *layer, const struct p
         return;
     }
     for (int64_t i = 0; i < n; i++)
-        dx[i] = (layer->adds[0] ? dx[i] : 0) + dy[i] * slope(layer->op, x[i], y[i], p0, p1);
+        dx[i] = (layer->adds[0] ? dx[i] : 0) + dy[i] * slope(layer->op, x[i], y[i], p0);
 }

@@ -157,7 +157,7 @@ void FN(pare_conv_backward)(const struct pare_layer *layer, const struct pare_sp
     FN(pare_act_backward)(layer, span);
     if (layer->w[1])
         FN(pare_column_sums)
-        ((REAL *)layer->w[1]->parts + span->shard * layer->w[1]->n, dy, n_lines * k->Q, k->M, k->M);
+    ((REAL *)layer->w[1]->parts + span->shard * layer->w[1]->n, dy, n_lines * k->Q, k->M, k->M);
     if (s.is_matrix) {
         GEMM(true, false, k->M, k->C, n_lines * k->Q, dy, k->M, x, k->C, 0, dw, k->C);
         if (dx)

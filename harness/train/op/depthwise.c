@@ -130,6 +130,6 @@ void FN(pare_depthwise_backward)(const struct pare_layer *layer, const struct pa
             part[c * area + i] = gradient[i * k->C + c];
     if (layer->w[1])
         FN(pare_column_sums)
-        ((REAL *)layer->w[1]->parts + span->shard * layer->w[1]->n, ROWS(layer->y, g, span),
-         n_pixels, k->C, k->C);
+    ((REAL *)layer->w[1]->parts + span->shard * layer->w[1]->n, ROWS(layer->y, g, span), n_pixels,
+     k->C, k->C);
 }
