@@ -8,8 +8,9 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/print.h"
 
-enum { COLUMNS = 80, HELP_COLUMN = 26, FIRST_LONG = 256, HELP = FIRST_LONG + PARE_ARG_MAX };
+enum { HELP_COLUMN = 26, FIRST_LONG = 256, HELP = FIRST_LONG + PARE_ARG_MAX };
 
 static int n_rows(const struct pare_arg *rows)
 {
@@ -32,47 +33,20 @@ int pare_usage_error(const struct pare_command *command, const char *format, ...
     return PARE_EXIT_USAGE;
 }
 
-/* Words from `column` on, at most COLUMNS wide, later lines indented to the same column. */
-static void print_wrapped(const char *text, int column)
-{
-    int at = column;
-
-    while (*text) {
-        int n = (int)strcspn(text, " ");
-
-        if (at > column && at + 1 + n > COLUMNS) {
-            printf("\n%*s", column, "");
-            at = column;
-        } else if (at > column) {
-            putchar(' ');
-            at++;
-        }
-        printf("%.*s", n, text);
-        at += n;
-        text += n;
-        text += strspn(text, " ");
-    }
-    putchar('\n');
-}
-
 static void print_option(const struct pare_arg *row)
 {
     struct pare_text left = {0}, right = {0};
 
     if (row->letter)
-        pare_text_printf(&left, "  -%c, --%s", row->letter, row->name);
+        pare_text_printf(&left, "-%c, --%s", row->letter, row->name);
     else
-        pare_text_printf(&left, "      --%s", row->name);
+        pare_text_printf(&left, "    --%s", row->name);
     if (row->value)
         pare_text_printf(&left, " %s", row->value);
-    if ((int)left.n + 2 > HELP_COLUMN)
-        printf("%s\n%*s", left.s, HELP_COLUMN, "");
-    else
-        printf("%-*s", HELP_COLUMN, left.s);
     pare_text_add(&right, row->help);
     for (int i = 0; row->choices && row->choices[i]; i++)
         pare_text_printf(&right, "%s%s", i ? ", " : ": ", row->choices[i]);
-    print_wrapped(right.s, HELP_COLUMN);
+    pare_print_pair(left.s, right.s, HELP_COLUMN);
     pare_text_clear(&left);
     pare_text_clear(&right);
 }
@@ -82,7 +56,7 @@ void pare_command_help(const struct pare_command *command)
     static const struct pare_arg help = {"help", 'h', NULL, "show this text", NULL};
 
     printf("Usage: pare %s%s%s\n", command->name, *command->usage ? " " : "", command->usage);
-    print_wrapped(command->summary, 0);
+    pare_print_wrapped(command->summary, 0);
     if (command->details)
         printf("\n%s\n", command->details);
     printf("\nOptions:\n");

@@ -10,12 +10,23 @@ static const struct pare_arg options[] = {
     PARE_ARG_END,
 };
 
+/* A mistake in the files themselves is told at the section that names them. */
+static void print_place(const struct pare_sweep *sweep, const char *section, const char *text)
+{
+    const struct pare_yaml *node = pare_yaml_get(pare_yaml_root(sweep->doc), section);
+
+    if (!node) /* stages: in the short form */
+        node = pare_yaml_root(sweep->doc);
+    fprintf(stderr, "%s:%d:%d: %s\n", sweep->path, node->line, node->column, text);
+}
+
 static int run(int argc, char **argv)
 {
     struct pare_args args;
     struct pare_loaded_sweep loaded;
     struct pare_subject subject;
     struct pare_error err = {0};
+    const char *section;
     pare_status st;
     int code;
 
@@ -24,9 +35,9 @@ static int run(int argc, char **argv)
     code = pare_sweep_args_load(&loaded, &args, args.operands[0]);
     if (code)
         return code;
-    st = pare_subject_open(&subject, loaded.sweep, &err);
+    st = pare_subject_open(&subject, loaded.sweep, &section, &err);
     if (st) {
-        fprintf(stderr, "%s: %s\n", args.operands[0], err.text);
+        print_place(loaded.sweep, section, err.text);
         code = pare_exit_of(st);
     } else if (!pare_arg_given(&args, "quiet")) {
         printf("%s: valid: %d stages in %d pipelines, %d metrics, %d targets\n", args.operands[0],

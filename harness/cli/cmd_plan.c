@@ -9,7 +9,7 @@
 
 static const struct pare_arg options[] = {
     PARE_SWEEP_ARGS,
-    {"output", 'o', "FORMAT", "text (default) or json", PARE_CHOICES("text", "json")},
+    {"output", 'o', "FORMAT", "how to print", PARE_CHOICES("text", "json")},
     PARE_ARG_END,
 };
 
@@ -131,7 +131,7 @@ static int run(int argc, char **argv)
     code = pare_sweep_args_load(&loaded, &args, args.operands[0]);
     if (code)
         return code;
-    st = pare_subject_open(&subject, loaded.sweep, &err);
+    st = pare_subject_open(&subject, loaded.sweep, NULL, &err);
     if (st) {
         code = pare_command_fail(&pare_cmd_plan, st, &err);
     } else {

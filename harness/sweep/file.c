@@ -178,7 +178,7 @@ static void read_data(struct sweep_reader *r)
     if (!where)
         where = pare_yaml_get(map, "name");
     if (r->problems->n == n_before && pare_data_check(spec, &err))
-        pare_problem_add(r->problems, where, "data: %s", err.text);
+        pare_problem_add(r->problems, where, "%s", err.text);
 }
 
 static void read_train(struct sweep_reader *r)

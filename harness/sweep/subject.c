@@ -71,30 +71,32 @@ static pare_status check_students(const struct pare_sweep *sweep, const struct p
 }
 
 pare_status pare_subject_open(struct pare_subject *out, const struct pare_sweep *sweep,
-                              struct pare_error *err)
+                              const char **section, struct pare_error *err)
 {
+    const char *here = "data";
     pare_status st;
 
     memset(out, 0, sizeof *out);
     st = pare_data_open(&out->data, &sweep->data, err);
-    if (st) {
-        pare_error_prefix(err, "data");
+    if (st)
         goto done;
-    }
+    here = "train";
     st = pare_data_check_augment(out->data, &sweep->train.augment, err);
-    if (st) {
-        pare_error_prefix(err, "train");
+    if (st)
         goto done;
-    }
+    here = "model";
     st = open_graph(out, sweep, err);
     if (st) {
         pare_error_prefix(err, "model");
         goto done;
     }
+    here = "stages";
     st = check_students(sweep, out->data, err);
 done:
     if (st)
         pare_subject_close(out);
+    if (section)
+        *section = here;
     return st;
 }
 

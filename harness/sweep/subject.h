@@ -9,9 +9,10 @@ struct pare_subject {
     struct pare_data *data;
     struct pare_graph *graph;
 };
-/* Messages begin with "data: ", "model: " or "student 'NAME': ". */
+/* The message says whether it is about the data, the recipe, the model or a student; *section is then
+ * "data", "train", "model" or "stages".  `section` may be NULL. */
 pare_status pare_subject_open(struct pare_subject *out, const struct pare_sweep *sweep,
-                              struct pare_error *err);
+                              const char **section, struct pare_error *err);
 void pare_subject_close(struct pare_subject *subject);
 
 #endif

@@ -13,25 +13,6 @@ enum { MAX_TARGETS = 16, MAX_METRICS = 256, MAX_OBJECTIVES = 4, MAX_THREADS = 10
 
 /* ---- Targets ---- */
 
-static void unknown_device(struct sweep_reader *r, const struct pare_yaml *node,
-                           const struct pare_error *err)
-{
-    char **names = NULL;
-    int n = pare_device_names(&names);
-    struct pare_text known = {0};
-    const char *nearest = pare_text_nearest(node->text, (const char *const *)names, n);
-
-    for (int i = 0; i < n; i++)
-        pare_text_printf(&known, "%s%s", i ? ", " : "; there are ", names[i]);
-    pare_problem_add(r->problems, node, "hwmodel: %s%s%s%s%s", err->text, known.s ? known.s : "",
-                     nearest ? "; did you mean '" : "", nearest ? nearest : "",
-                     nearest ? "'?" : "");
-    for (int i = 0; i < n; i++)
-        free(names[i]);
-    free(names);
-    pare_text_clear(&known);
-}
-
 static void read_target(struct sweep_reader *r, const struct pare_yaml *key,
                         const struct pare_yaml *map)
 {
@@ -80,7 +61,7 @@ static void read_target(struct sweep_reader *r, const struct pare_yaml *key,
                          "hwmodel: a device's name must stand here "
                          "('pare hw' lists them)");
     else if (hwmodel && pare_device_open(&target->device, r->registry, hwmodel->text, &err))
-        unknown_device(r, hwmodel, &err);
+        pare_problem_add(r->problems, hwmodel, "hwmodel: %s", err.text);
 }
 
 void pare_sweep_read_targets(struct sweep_reader *r)
