@@ -1,0 +1,431 @@
+/* Which kernel runs a Conv or Gemm.
+ *
+ * PORTABLE: the plain loops.  DEFAULT: by shape alone.  TUNED: every kernel that applies is timed on
+ * made-up data at this shape and batch; one must be faster by a margin to displace those before it,
+ * so that equals give the same choice every time. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "infer/program.h"
+#include "kernel/blas.h"
+#include "kernel/conv_f32.h"
+#include "kernel/conv_u8.h"
+#include "kernel/depthwise.h"
+#include "kernel/onednn.h"
+
+static struct pare_conv_u8_result result_of(const struct step *step, bool is_f32)
+{
+    return (struct pare_conv_u8_result){.is_f32 = is_f32,
+                                        .scale = step->weights.scale,
+                                        .range = step->range,
+                                        .bias_f32 = step->weights.bias,
+                                        .low_f32 = step->low,
+                                        .high_f32 = step->high};
+}
+
+static bool is_f32_result(const struct program *program, const struct step *step)
+{
+    return !program->buffers[step->y].is_u8;
+}
+
+static bool is_product(const struct step *step)
+{
+    const struct pare_conv2d *s = &step->s;
+    return s->R == 1 && s->S == 1 && s->H == 1 && s->W == 1 && s->group == 1;
+}
+
+static bool is_depthwise(const struct step *step)
+{
+    return step->s.group > 1 && step->s.group == step->s.C && step->s.M == step->s.C;
+}
+
+/* ---- Plain loops and depthwise: they read the weights as they are ---- */
+
+struct plain {
+    struct weights weights;
+    struct pare_conv2d s;
+    float low, high;
+    struct pare_conv_u8_result result;
+};
+
+static void plain_free(void *state)
+{
+    struct plain *plain = state;
+
+    weights_clear(&plain->weights);
+    free(plain);
+}
+
+static void *copy_of(const void *data, size_t n_bytes)
+{
+    void *copy = data ? malloc(n_bytes) : NULL;
+
+    if (copy)
+        memcpy(copy, data, n_bytes);
+    return copy;
+}
+
+/* A copy of the weights, [M, R, S, C/G], or for depthwise kernels [R, S, C]. */
+static pare_status plain_new(struct plain **out, const struct program *program,
+                             const struct step *step, bool is_tap_major, size_t *n_bytes,
+                             struct pare_error *err)
+{
+    const struct weights *from = &step->weights;
+    const struct pare_conv2d *s = &step->s;
+    size_t n_m = (size_t)s->M, n_w = n_m * (size_t)(s->R * s->S * (s->C / s->group));
+    struct plain *plain = pare_xcalloc(1, sizeof *plain);
+    struct weights *w = &plain->weights;
+
+    w->is_u8 = from->is_u8;
+    w->x_zero = from->x_zero;
+    w->w = copy_of(from->w, n_w * sizeof *w->w);
+    w->bias = copy_of(from->bias, n_m * sizeof *w->bias);
+    w->w_s8 = copy_of(from->w_s8, n_w);
+    w->bias_s32 = copy_of(from->bias_s32, n_m * sizeof *w->bias_s32);
+    w->scale = copy_of(from->scale, n_m * sizeof *w->scale);
+    if (!w->bias || (from->is_u8 ? !w->w_s8 || !w->bias_s32 || !w->scale : !w->w)) {
+        plain_free(plain);
+        return pare_fail(err, PARE_ENOMEM, "no memory for the weights of '%s'", step->name);
+    }
+    int64_t n_taps = s->R * s->S;
+    for (int64_t m = 0; is_tap_major && m < s->M; m++)
+        for (int64_t t = 0; t < n_taps; t++) {
+            if (from->is_u8)
+                w->w_s8[t * s->M + m] = from->w_s8[m * n_taps + t];
+            else
+                w->w[t * s->M + m] = from->w[m * n_taps + t];
+        }
+    plain->s = *s;
+    plain->low = step->low;
+    plain->high = step->high;
+    plain->result = result_of(step, is_f32_result(program, step));
+    plain->result.scale = w->scale;
+    plain->result.bias_f32 = w->bias;
+    *n_bytes = from->is_u8 ? n_w + n_m * (sizeof(int32_t) + 2 * sizeof(float))
+                           : (n_w + n_m) * sizeof(float);
+    *out = plain;
+    return PARE_OK;
+}
+
+static void portable_run(const void *state, void *y, const void *x, int64_t n, void *work,
+                         int thread)
+{
+    const struct plain *plain = state;
+    const struct weights *w = &plain->weights;
+
+    (void)work, (void)thread;
+    if (w->is_u8)
+        pare_conv2d_u8_ref(y, x, w->x_zero, w->w_s8, w->bias_s32, &plain->s, n, &plain->result);
+    else
+        pare_conv2d_f32_ref(y, x, w->w, w->bias, &plain->s, n, plain->low, plain->high);
+}
+
+static pare_status portable_new(struct conv_kernel *out, const struct program *program,
+                                const struct step *step, struct pare_error *err)
+{
+    struct plain *plain = NULL;
+    pare_status st = plain_new(&plain, program, step, false, &out->weight_bytes, err);
+
+    if (st)
+        return st;
+    out->state = plain;
+    out->run = portable_run;
+    out->free = plain_free;
+    snprintf(out->name, sizeof out->name, "portable:conv_%s", step->weights.is_u8 ? "u8" : "f32");
+    return PARE_OK;
+}
+
+static void depthwise_run(const void *state, void *y, const void *x, int64_t n, void *work,
+                          int thread)
+{
+    const struct plain *plain = state;
+    const struct weights *w = &plain->weights;
+
+    (void)work, (void)thread;
+    if (w->is_u8)
+        pare_depthwise_u8(y, x, w->x_zero, w->w_s8, w->bias_s32, &plain->s, n, &plain->result);
+    else
+        pare_depthwise_f32(y, x, w->w, w->bias, &plain->s, n, plain->low, plain->high);
+}
+
+static pare_status depthwise_new(struct conv_kernel *out, const struct program *program,
+                                 const struct step *step, struct pare_error *err)
+{
+    struct plain *plain = NULL;
+
+    if (!is_depthwise(step))
+        return PARE_EUNSUPPORTED;
+    pare_status st = plain_new(&plain, program, step, true, &out->weight_bytes, err);
+    if (st)
+        return st;
+    out->state = plain;
+    out->run = depthwise_run;
+    out->free = plain_free;
+    snprintf(out->name, sizeof out->name, "pare:depthwise_%s", step->weights.is_u8 ? "u8" : "f32");
+    return PARE_OK;
+}
+
+/* ---- The packed direct kernels ---- */
+
+static void direct_f32_run(const void *state, void *y, const void *x, int64_t n, void *work,
+                           int thread)
+{
+    (void)thread;
+    pare_conv_f32_run(state, y, x, n, work);
+}
+
+static void direct_f32_free(void *state)
+{
+    pare_conv_f32_free(state);
+}
+
+static void direct_u8_run(const void *state, void *y, const void *x, int64_t n, void *work,
+                          int thread)
+{
+    (void)thread;
+    pare_conv_u8_run(state, y, x, n, work);
+}
+
+static void direct_u8_free(void *state)
+{
+    pare_conv_u8_free(state);
+}
+
+static pare_status direct_new(struct conv_kernel *out, const struct program *program,
+                              const struct step *step, struct pare_error *err)
+{
+    const struct weights *w = &step->weights;
+    const char *shape = is_product(step) ? "gemm" : "conv";
+    pare_status st;
+
+    if (w->is_u8) {
+        struct pare_conv_u8_result result = result_of(step, is_f32_result(program, step));
+        struct pare_conv_u8 *conv = NULL;
+        st = pare_conv_u8_new(&conv, &step->s, w->x_zero, w->w_s8, w->bias_s32, &result,
+                              program->isa, err);
+        if (st)
+            return st;
+        out->state = conv;
+        out->run = direct_u8_run;
+        out->free = direct_u8_free;
+        out->weight_bytes = pare_conv_u8_weight_bytes(conv);
+        out->work_bytes = pare_conv_u8_work_bytes(conv);
+    } else {
+        struct pare_conv_f32 *conv = NULL;
+        st = pare_conv_f32_new(&conv, &step->s, w->w, w->bias, step->low, step->high, program->isa,
+                               err);
+        if (st)
+            return st;
+        out->state = conv;
+        out->run = direct_f32_run;
+        out->free = direct_f32_free;
+        out->weight_bytes = pare_conv_f32_weight_bytes(conv);
+        out->work_bytes = pare_conv_f32_work_bytes(conv);
+    }
+    snprintf(out->name, sizeof out->name, "pare:%s_%s_%s", shape, w->is_u8 ? "u8" : "f32",
+             pare_isa_name(program->isa));
+    return PARE_OK;
+}
+
+/* ---- oneDNN ---- */
+
+static void onednn_run(const void *state, void *y, const void *x, int64_t n, void *work, int thread)
+{
+    pare_onednn_run(state, y, x, n, work, thread);
+}
+
+static void onednn_free(void *state)
+{
+    pare_onednn_free(state);
+}
+
+static pare_status onednn_new(struct conv_kernel *out, const struct program *program,
+                              const struct step *step, struct pare_error *err)
+{
+    const struct weights *w = &step->weights;
+    struct pare_conv_u8_result result = result_of(step, is_f32_result(program, step));
+    int n_threads = program->options.n_threads;
+    struct pare_onednn *conv = NULL;
+    pare_status st;
+
+    if (w->is_u8)
+        st = pare_onednn_u8_new(&conv, &step->s, w->x_zero, w->w_s8, w->bias_s32, &result,
+                                n_threads, err);
+    else
+        st = pare_onednn_f32_new(&conv, &step->s, w->w, w->bias, step->low, step->high, n_threads,
+                                 err);
+    if (st)
+        return st;
+    out->state = conv;
+    out->run = onednn_run;
+    out->free = onednn_free;
+    out->weight_bytes = pare_onednn_weight_bytes(conv);
+    out->work_bytes = pare_onednn_work_bytes(conv);
+    snprintf(out->name, sizeof out->name, "onednn:%s", pare_onednn_kernel(conv));
+    return PARE_OK;
+}
+
+/* ---- OpenBLAS, for matrix products ---- */
+
+static void blas_run(const void *state, void *y, const void *x, int64_t n, void *work, int thread)
+{
+    const struct plain *plain = state;
+    int64_t M = plain->s.M, K = plain->s.C;
+    float *to = y;
+
+    (void)work, (void)thread;
+    for (int64_t i = 0; i < n; i++)
+        memcpy(to + i * M, plain->weights.bias, (size_t)M * sizeof *to);
+    if (n == 1)
+        pare_gemv_f32(false, M, K, plain->weights.w, K, x, 1, to);
+    else
+        pare_gemm_f32(false, true, n, M, K, x, K, plain->weights.w, K, 1, to, M);
+    if (plain->low > -INFINITY || plain->high < INFINITY) {
+        struct pare_activation clip = {.op = PARE_OP_CLIP, .low = plain->low, .high = plain->high};
+        pare_activate_f32(to, to, n * M, &clip);
+    }
+}
+
+static pare_status blas_new(struct conv_kernel *out, const struct program *program,
+                            const struct step *step, struct pare_error *err)
+{
+    struct plain *plain = NULL;
+
+    if (!is_product(step) || step->weights.is_u8)
+        return PARE_EUNSUPPORTED;
+    pare_status st = plain_new(&plain, program, step, false, &out->weight_bytes, err);
+    if (st)
+        return st;
+    out->state = plain;
+    out->run = blas_run;
+    out->free = plain_free;
+    snprintf(out->name, sizeof out->name, "openblas:%s",
+             program->options.max_batch == 1 ? "sgemv" : "sgemm");
+    return PARE_OK;
+}
+
+/* ---- Choosing ---- */
+
+typedef pare_status maker(struct conv_kernel *out, const struct program *program,
+                          const struct step *step, struct pare_error *err);
+
+/* In the order of preference among equals. */
+static maker *const makers[] = {depthwise_new, direct_new, onednn_new, blas_new};
+enum { N_MAKERS = sizeof makers / sizeof *makers };
+
+/* Seconds per run, the least of several; about two milliseconds are spent. */
+static double time_kernel(const struct conv_kernel *kernel, void *y, const void *x, int64_t n,
+                          void *work)
+{
+    double best = INFINITY, spent = 0;
+    int n_runs = 1;
+
+    kernel->run(kernel->state, y, x, n, work, 0);
+    while (spent < 2e-3) {
+        double start = pare_clock_s();
+        for (int i = 0; i < n_runs; i++)
+            kernel->run(kernel->state, y, x, n, work, 0);
+        double seconds = pare_clock_s() - start;
+        spent += seconds;
+        if (seconds < 50e-6 && n_runs < 1 << 16) {
+            n_runs *= 2;
+            continue; /* too short to trust */
+        }
+        if (seconds / n_runs < best)
+            best = seconds / n_runs;
+    }
+    return best;
+}
+
+static void *zeroed(size_t n_bytes)
+{
+    size_t rounded = (n_bytes + 2 * 64) / 64 * 64;
+    void *data = aligned_alloc(64, rounded);
+
+    if (data)
+        memset(data, 0, rounded);
+    return data;
+}
+
+static void kernel_clear(struct conv_kernel *kernel)
+{
+    if (kernel->free)
+        kernel->free(kernel->state);
+    *kernel = (struct conv_kernel){0};
+}
+
+static pare_status choose_fastest(const struct program *program, const struct step *step,
+                                  struct conv_kernel *out, struct pare_error *err)
+{
+    /* To displace an earlier kernel, a later one must be this much faster. */
+    const double margin = 0.97;
+    const struct buffer *px = &program->buffers[step->x], *py = &program->buffers[step->y];
+    /* Batches beyond this do not change which kernel is best. */
+    int64_t n = program->options.max_batch < 32 ? program->options.max_batch : 32;
+    void *x = zeroed((size_t)(n * px->n_elems) * (px->is_u8 ? 1 : sizeof(float)));
+    void *y = zeroed((size_t)(n * py->n_elems) * (py->is_u8 ? 1 : sizeof(float)));
+    double best = INFINITY;
+    pare_status st = PARE_OK;
+
+    if (!x || !y)
+        st = pare_fail(err, PARE_ENOMEM, "no memory to time '%s'", step->name);
+    for (int i = 0; !st && i < N_MAKERS; i++) {
+        struct conv_kernel kernel = {0};
+        pare_status made = makers[i](&kernel, program, step, err);
+        if (made == PARE_EUNSUPPORTED)
+            continue;
+        st = made;
+        void *work = st ? NULL : zeroed(kernel.work_bytes);
+        if (!st && !work)
+            st = pare_fail(err, PARE_ENOMEM, "no memory to time '%s'", step->name);
+        double seconds = st ? INFINITY : time_kernel(&kernel, y, x, n, work);
+        if (seconds < best * (best < INFINITY ? margin : 1)) {
+            kernel_clear(out);
+            *out = kernel;
+            best = seconds;
+        } else {
+            kernel_clear(&kernel);
+        }
+        free(work);
+    }
+    free(x);
+    free(y);
+    return st;
+}
+
+static pare_status choose_by_shape(const struct program *program, const struct step *step,
+                                   struct conv_kernel *out, struct pare_error *err)
+{
+    /* Without AVX the packed kernels are no match for oneDNN's. */
+    bool prefers_library = program->isa < PARE_ISA_AVX2 && !is_product(step);
+    pare_status st = PARE_EUNSUPPORTED;
+
+    if (is_depthwise(step))
+        return depthwise_new(out, program, step, err);
+    if (prefers_library)
+        st = onednn_new(out, program, step, err);
+    return st == PARE_EUNSUPPORTED ? direct_new(out, program, step, err) : st;
+}
+
+pare_status step_choose_kernel(const struct program *program, struct step *step,
+                               struct pare_error *err)
+{
+    pare_status st;
+
+    if (program->is_portable)
+        st = portable_new(&step->kernel, program, step, err);
+    else if (program->options.kernels == PARE_KERNELS_TUNED)
+        st = choose_fastest(program, step, &step->kernel, err);
+    else
+        st = choose_by_shape(program, step, &step->kernel, err);
+    if (!st && step->weights.is_dequantized) {
+        size_t n = strlen(step->kernel.name);
+        snprintf(step->kernel.name + n, sizeof step->kernel.name - n, " (dequantized weights)");
+    }
+    step->work_bytes = step->kernel.work_bytes;
+    weights_clear(&step->weights);
+    return st;
+}
