@@ -13,6 +13,7 @@ struct pare_hw_kernel {
     double density;                   /* fraction of weights that are not zero */
     int64_t m, n, k;                  /* GEMM view: m output pixels, n output channels, k window */
     int weight_bits, activation_bits; /* 32: f32 */
+    int64_t channels;                 /* input channels per group: the length of a contiguous run */
     int64_t weight_bytes;             /* as stored in memory, with metadata and biases */
     int64_t input_bytes, output_bytes;
 };
