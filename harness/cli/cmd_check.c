@@ -52,7 +52,7 @@ static int run(int argc, char **argv)
 
 const struct pare_command pare_cmd_check = {
     .name = "check",
-    .summary = "say whether a sweep file is valid: types, ranges, orders, data, model",
+    .summary = "is a sweep file valid: types, ranges, orders, data, model",
     .usage = "[OPTION...] SWEEP",
     .details = "Reads the whole file and reports every mistake at once, each with line, column,\n"
                "what is allowed and the nearest name. Paths in the file are relative to the\n"

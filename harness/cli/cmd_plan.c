@@ -63,7 +63,8 @@ static void print_text(const struct pare_sweep *sweep, const struct pare_estimat
     print_stages(e);
     print_pipelines(sweep);
 
-    printf("\nestimates, from %.0f GFLOP/s in a matrix product and formulas\n", e->gflops);
+    printf("\nestimates, from %.0f samples/s of this training on one core and formulas\n",
+           e->samples_per_s);
     printf("  %-10s %s with %d worker%s\n", "time", pare_text_seconds(e->total_s, a, sizeof a),
            e->n_workers, e->n_workers == 1 ? "" : "s");
     printf("  %-10s baseline %s, ", "", pare_text_seconds(e->baseline_s, a, sizeof a));
@@ -101,7 +102,7 @@ static void print_json(const struct pare_sweep *sweep, const struct pare_estimat
         pare_text_printf(&out, "%s%" PRId64, i ? ", " : "", e->stages[i]);
     pare_text_add(&out, "]");
     add_number(&out, "stages_without_sharing", (double)e->n_unshared);
-    add_number(&out, "machine_gflops", e->gflops);
+    add_number(&out, "training_samples_per_s", e->samples_per_s);
     add_number(&out, "workers", e->n_workers);
     add_number(&out, "estimated_time_s", e->total_s);
     add_number(&out, "estimated_baseline_s", e->baseline_s);
@@ -132,20 +133,20 @@ static int run(int argc, char **argv)
     if (code)
         return code;
     st = pare_subject_open(&subject, loaded.sweep, NULL, &err);
+    if (!st)
+        st = pare_estimate(&estimate, loaded.sweep, &subject, &err);
     if (st) {
         code = pare_command_fail(&pare_cmd_plan, st, &err);
+    } else if (*pare_arg_get(&args, "output", "text") == 'j') {
+        print_json(loaded.sweep, &estimate);
     } else {
-        pare_estimate(&estimate, loaded.sweep, &subject);
-        if (*pare_arg_get(&args, "output", "text") == 'j')
-            print_json(loaded.sweep, &estimate);
-        else
-            print_text(loaded.sweep, &estimate);
-        if (estimate.n_legal == 0) {
-            fprintf(stderr, "pare plan: no point fulfils the constraints\n");
-            code = PARE_EXIT_INFEASIBLE;
-        }
-        pare_subject_close(&subject);
+        print_text(loaded.sweep, &estimate);
     }
+    if (!st && estimate.n_legal == 0) {
+        fprintf(stderr, "pare plan: no point fulfils the constraints\n");
+        code = PARE_EXIT_INFEASIBLE;
+    }
+    pare_subject_close(&subject);
     pare_sweep_args_free(&loaded);
     return code;
 }
@@ -155,8 +156,8 @@ const struct pare_command pare_cmd_plan = {
     .summary = "points, legal points, unique stages; expected time, memory and disk",
     .usage = "[OPTION...] SWEEP",
     .details = "Points and stages are counted. A stage is shared by all trials that begin alike,\n"
-               "and runs once. Time, memory and disk are estimates: the rate of a matrix product\n"
-               "measured now, MACs and parameters of the unpruned networks, and formulas.",
+               "and runs once. Time, memory and disk are estimates: a few steps of the baseline's\n"
+               "training, taken now; MACs and parameters of the unpruned networks; formulas.",
     .options = options,
     .min_operands = 1,
     .max_operands = 1,

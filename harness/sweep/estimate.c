@@ -4,10 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/pool.h"
 #include "graph/zoo.h"
-#include "kernel/blas.h"
 #include "option/schema.h"
 #include "search/samplers.h"
 
@@ -15,18 +13,14 @@ enum {
     MAX_COUNTED = 100000, /* trials and points that are looked at one by one */
     MAX_REPEATS = 100000, /* a sampler that only repeats itself has nothing more to say */
     CALIBRATION = 1024,   /* samples that a method without training looks at */
-    PROBE_SIDE = 256,
+    PROBE_STEPS = 12,
 };
 
-/* What is assumed, not measured: the share of the matrix product's rate that training and evaluation
- * reach with their small layers, the cost of starting a worker's job, and what one trial's latency
- * takes until its interval is narrow. */
-#define TRAINING_SHARE   0.4
-#define EVALUATION_SHARE 0.4
-#define JOB_S            0.15
-#define LATENCY_S        1.5
-#define WORKER_MIB       60
-#define PROBE_S          0.05
+/* What is assumed, not measured: the cost of starting a worker's job, what one trial's latency takes
+ * until its interval is narrow, and a worker's memory before it has a network. */
+#define JOB_S      0.15
+#define LATENCY_S  1.5
+#define WORKER_MIB 60
 
 /* ---- Legal points ---- */
 
@@ -169,6 +163,7 @@ struct costs {
     struct network baseline;
     struct set seen;
     double n_train, n_val;
+    double flops;   /* of training, one thread */
     int n_students; /* networks that were built once to be counted */
     struct student {
         const char *name; /* lent by the space */
@@ -179,12 +174,12 @@ struct costs {
 /* Forward and backward: 3 x 2 FLOP for every MAC. */
 static double training_s(const struct costs *c, const struct network *net, double epochs)
 {
-    return epochs * c->n_train * net->macs * 6 / (c->e->gflops * 1e9 * TRAINING_SHARE);
+    return epochs * c->n_train * net->macs * 6 / c->flops;
 }
 
 static double forward_s(const struct costs *c, const struct network *net, double n)
 {
-    return n * net->macs * 2 / (c->e->gflops * 1e9 * EVALUATION_SHARE);
+    return n * net->macs * 2 / c->flops;
 }
 
 static const struct network *student_of(struct costs *c, const char *name)
@@ -322,44 +317,64 @@ static void walk_trials(struct costs *c, int64_t *flat)
     free(configs.slots);
 }
 
-/* GFLOP/s of a product of 256 x 256 matrices, one thread. */
-static double probe_gflops(void)
+static void say_nothing(void *state, const char *text)
 {
-    size_t n = PROBE_SIDE * PROBE_SIDE;
-    float *a = pare_xcalloc(3 * n, sizeof *a);
-    double begin, elapsed;
-    int runs = 0;
-
-    for (size_t i = 0; i < 2 * n; i++)
-        a[i] = (float)(i % 7) * 0.25f;
-    pare_gemm_f32(false, false, PROBE_SIDE, PROBE_SIDE, PROBE_SIDE, a, PROBE_SIDE, a + n,
-                  PROBE_SIDE, 0, a + 2 * n, PROBE_SIDE); /* warm */
-    begin = pare_clock_s();
-    do {
-        pare_gemm_f32(false, false, PROBE_SIDE, PROBE_SIDE, PROBE_SIDE, a, PROBE_SIDE, a + n,
-                      PROBE_SIDE, 0, a + 2 * n, PROBE_SIDE);
-        runs++;
-        elapsed = pare_clock_s() - begin;
-    } while (elapsed < PROBE_S);
-    free(a);
-    return 2.0 * runs * PROBE_SIDE * PROBE_SIDE * PROBE_SIDE / elapsed * 1e-9;
+    (void)state, (void)text;
 }
 
-void pare_estimate(struct pare_estimate *e, const struct pare_sweep *sweep,
-                   const struct pare_subject *subject)
+/* A few steps of the baseline's training, one thread. */
+static pare_status probe_training(double *samples_per_s, const struct pare_sweep *sweep,
+                                  const struct pare_subject *subject, struct pare_error *err)
+{
+    struct pare_recipe recipe = sweep->train;
+    struct pare_graph *graph = pare_graph_copy(subject->graph);
+    struct pare_trainer *trainer = NULL;
+    struct pare_train_result result = {0};
+    struct pare_rng rng;
+    const struct pare_context ctx = {.seed = sweep->seed,
+                                     .rng = &rng,
+                                     .data = subject->data,
+                                     .baseline = subject->graph,
+                                     .recipe = &recipe,
+                                     .n_threads = 1,
+                                     .fidelity = 1,
+                                     .log = say_nothing};
+    double n_train = (double)pare_data_n(subject->data, PARE_TRAIN);
+    pare_status st;
+
+    pare_rng_init(&rng, sweep->seed, 0);
+    recipe.epochs = fmin(1, PROBE_STEPS * (double)recipe.batch / n_train);
+    recipe.warmup = 0;
+    st = pare_trainer_new(&trainer, &ctx, &recipe, graph, err);
+    if (!st)
+        st = pare_trainer_run(trainer, err);
+    if (!st)
+        pare_trainer_result(trainer, &result);
+    *samples_per_s = result.samples_per_s;
+    pare_trainer_free(trainer);
+    pare_graph_free(graph);
+    return st;
+}
+
+pare_status pare_estimate(struct pare_estimate *e, const struct pare_sweep *sweep,
+                          const struct pare_subject *subject, struct pare_error *err)
 {
     struct costs c = {.e = e, .sweep = sweep, .subject = subject};
     struct pare_shape sample = pare_data_sample_shape(subject->data);
     int64_t *flat = pare_xcalloc((size_t)sweep->space->n_flat + 1, sizeof *flat);
     double parallel, data_bytes;
+    pare_status st;
 
     *e = (struct pare_estimate){.n_points = pare_space_n_points(sweep->space)};
     e->n_open_constraints = count_open(sweep);
-    e->gflops = probe_gflops();
     e->n_workers = sweep->n_workers ? sweep->n_workers : pare_cpu_count();
     c.baseline = network_of(subject->graph);
     c.n_train = (double)pare_data_n(subject->data, PARE_TRAIN);
     c.n_val = (double)pare_data_n(subject->data, PARE_VALIDATION);
+    st = probe_training(&e->samples_per_s, sweep, subject, err);
+    if (st)
+        goto done;
+    c.flops = e->samples_per_s * c.baseline.macs * 6;
     count_legal(e, sweep, flat);
     e->baseline_s = training_s(&c, &c.baseline, sweep->train.epochs) + JOB_S;
     e->disk_bytes = artifact_bytes(&c.baseline);
@@ -374,6 +389,8 @@ void pare_estimate(struct pare_estimate *e, const struct pare_sweep *sweep,
     e->worker_bytes = c.baseline.params * 4 * 4 +
                       c.baseline.activations * 4 * 2 * sweep->train.batch + WORKER_MIB * 1048576.0;
     e->memory_bytes = e->n_workers * e->worker_bytes + data_bytes;
+done:
     free(c.seen.slots);
     free(flat);
+    return st;
 }

@@ -2,7 +2,7 @@
  *
  * Points and stages are counted: the sampler is asked for its trials, which needs no result because
  * the samplers that are there ignore what they are told.  Time, memory and disk are estimates: the
- * rate of a matrix product, taken here and now, and formulas over MACs and parameters. */
+ * network is trained for a few steps here and now, the rest are formulas over MACs and parameters. */
 #ifndef PARE_SWEEP_ESTIMATE_H
 #define PARE_SWEEP_ESTIMATE_H
 
@@ -23,7 +23,7 @@ struct pare_estimate {
     int64_t stages[PARE_ESTIMATE_LEVELS]; /* unique stages at depth 1, 2, ... */
     int64_t n_stages, n_unshared;         /* all; what it would be without sharing */
 
-    double gflops; /* of this machine, one thread */
+    double samples_per_s; /* of the baseline's training on this machine, one thread */
     int n_workers;
     /* Seconds of one worker; measuring is exclusive. */
     double baseline_s, training_s, other_s, evaluation_s, measuring_s;
@@ -31,8 +31,9 @@ struct pare_estimate {
     double worker_bytes, memory_bytes, disk_bytes;
 };
 
-void pare_estimate(struct pare_estimate *out, const struct pare_sweep *sweep,
-                   const struct pare_subject *subject);
+/* Fails where the baseline's training would. */
+pare_status pare_estimate(struct pare_estimate *out, const struct pare_sweep *sweep,
+                          const struct pare_subject *subject, struct pare_error *err);
 /* Do the constraints over options alone hold? */
 bool pare_config_is_legal(const struct pare_sweep *sweep, const struct pare_config *config);
 
