@@ -35,7 +35,7 @@ LDFLAGS += $(filter -fsanitize%,$(CFLAGS_$(MODE)))
 
 LIB_SRC := $(foreach r,$(ROOMS),$(filter-out %.inc.c,$(wildcard harness/$(r)/*.c)))
 # Every file in train/op/ is compiled twice: f32, and f64 for the proofs by finite differences.
-OP_SRC := $(if $(filter train,$(ROOMS)),$(wildcard harness/train/op/*.c))
+OP_SRC := $(if $(filter train,$(ROOMS)),$(filter-out %.inc.c,$(wildcard harness/train/op/*.c)))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(OP_SRC:%.c=$(BUILD)/%.f32.o) $(OP_SRC:%.c=$(BUILD)/%.f64.o)
 CLI_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard harness/cli/*.c))
 PLUGIN_SRC := $(wildcard methods/*/*.c) $(wildcard hwmodels/*.c)

@@ -270,7 +270,7 @@ static pare_status print_front(struct pare_text *out, struct view *view,
         st = pare_rows_sort(&view->rows, view->data,
                             pare_arg_get(args, "sort", view->data->goals[0].name), err);
     if (st == PARE_OK) {
-        pare_front_find(&view->rows, view->data->goals, view->data->n_goals, standing);
+        pare_front_rank(&view->rows, view->data->goals, view->data->n_goals, standing);
         if (!pare_arg_given(args, "all"))
             keep_front(view, standing);
         view->options.standing = standing;

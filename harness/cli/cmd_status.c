@@ -311,7 +311,7 @@ static void print_standing(struct pare_text *out, const struct pare_dataset *dat
         return;
     pare_rows_init(&rows, data, false);
     standing = pare_xcalloc((size_t)rows.n + 1, sizeof *standing);
-    pare_front_find(&rows, data->goals, data->n_goals, standing);
+    pare_front_rank(&rows, data->goals, data->n_goals, standing);
     for (int64_t i = 0; i < rows.n; i++) {
         if (rows.trials[i] != trial)
             continue;

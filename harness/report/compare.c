@@ -171,6 +171,7 @@ static void compare_metric(struct context *x, struct pare_change *change, int m_
     change->value_b = b->value;
     if (isnan(a->value) || isnan(b->value)) {
         change->verdict = isnan(a->value) && isnan(b->value) ? PARE_SAME : PARE_UNSURE;
+        change->apparent = change->verdict;
         change->evidence = change->verdict == PARE_SAME ? "unavailable in both"
                            : isnan(a->value)            ? "unavailable in A"
                                                         : "unavailable in B";
@@ -180,6 +181,7 @@ static void compare_metric(struct context *x, struct pare_change *change, int m_
         return;
     if (!compare_samples(x, change, more_is_better))
         compare_values(x, change, a, b, x->c->a->units[m_a], more_is_better);
+    change->apparent = change->verdict;
     if (depends_on_machine(change, a) && x->c->machines != PARE_SAME_MACHINE) {
         change->verdict = PARE_UNSURE;
         change->evidence =
@@ -227,7 +229,7 @@ static void compare_pair(struct context *x, const struct pare_trial *a, const st
     if (a->is_ok != b->is_ok) {
         struct pare_change *change = add_change(c, a, b, "status");
 
-        change->verdict = a->is_ok ? PARE_WORSE : PARE_BETTER;
+        change->verdict = change->apparent = a->is_ok ? PARE_WORSE : PARE_BETTER;
         change->evidence = pare_arena_printf(c->arena, "%s -> %s%s%s", a->status, b->status,
                                              b->reason[0] ? ": " : "", b->reason);
         return;
@@ -280,10 +282,18 @@ static void correct(struct pare_comparison *c, const char *metric)
 
 /* ---- the whole ---- */
 
-static const struct pare_trial *find_config(const struct pare_dataset *data, const char *config)
+/* The trial of an equal config; of several (seeds) the one that is as far down the list. */
+static const struct pare_trial *find_partner(const struct pare_dataset *data,
+                                             const struct pare_trial *of)
 {
+    const struct pare_trial *same_id = pare_dataset_trial(data, of->id);
+
+    if (of->id == 0) /* the baselines are a pair, however they are called */
+        return data->baseline;
+    if (same_id && strcmp(same_id->config, of->config) == 0)
+        return same_id;
     for (int64_t i = 0; i < data->n; i++)
-        if (strcmp(data->trials[i].config, config) == 0)
+        if (data->trials[i].id != 0 && strcmp(data->trials[i].config, of->config) == 0)
             return &data->trials[i];
     return NULL;
 }
@@ -294,15 +304,15 @@ static void compare_all(struct context *x)
 
     for (int64_t i = 0; i < c->a->n; i++) {
         const struct pare_trial *a = &c->a->trials[i];
-        /* the baselines are a pair, however they are called */
-        const struct pare_trial *b = a->id == 0 ? c->b->baseline : find_config(c->b, a->config);
+        const struct pare_trial *b = find_partner(c->b, a);
 
-        if (b && (a->id == 0) == (b->id == 0))
+        if (b)
             compare_pair(x, a, b);
         else
             c->n_only_a++;
     }
-    c->n_only_b = c->b->n - c->n_pairs;
+    for (int64_t i = 0; i < c->b->n; i++)
+        c->n_only_b += find_partner(c->a, &c->b->trials[i]) == NULL;
 }
 
 static pare_status compare_two(struct context *x, struct pare_error *err)

@@ -31,7 +31,8 @@ struct pare_change {
     double change, low, high; /* low, high NAN: exact */
     double p;                 /* corrected; NAN: no test was made */
     enum pare_verdict verdict;
-    const char *evidence; /* "p = 0.003, paired on 10000 samples" */
+    enum pare_verdict apparent; /* what it would be on one machine */
+    const char *evidence;       /* "p = 0.003, paired on 10000 samples" */
 };
 
 struct pare_comparison {

@@ -120,14 +120,14 @@ static struct pare_grid *build_counts(const struct pare_comparison *c)
 
 /* ---- changes ---- */
 
-/* Everything but "same"; with `all` that too. */
+/* Everything that changed, or would have on one machine; with `all` the rest too. */
 static struct listed *list_changes(const struct pare_comparison *c, bool all, int64_t *n)
 {
     struct listed *list = pare_xcalloc((size_t)c->n_changes + 1, sizeof *list);
 
     *n = 0;
     for (int64_t i = 0; i < c->n_changes; i++)
-        if (all || c->changes[i].verdict != PARE_SAME)
+        if (all || c->changes[i].apparent != PARE_SAME)
             list[(*n)++] = (struct listed){&c->changes[i]};
     qsort(list, (size_t)*n, sizeof *list, worst_first);
     return list;
@@ -157,10 +157,10 @@ static struct pare_grid *build_changes(const struct pare_comparison *c, const st
     pare_grid_column(grid, "A", "trial", true, false, true);
     pare_grid_column(grid, "B", "trial", true, false, true);
     pare_grid_column(grid, "metric", "", false, true, true);
+    pare_grid_column(grid, "change", "", true, false, true);
+    pare_grid_column(grid, "evidence", "", false, true, true);
     pare_grid_column(grid, "A", "value", true, false, false);
     pare_grid_column(grid, "B", "value", true, false, false);
-    pare_grid_column(grid, "change", "", true, false, true);
-    pare_grid_column(grid, "evidence", "", false, true, false);
     for (int64_t i = 0; i < n; i++) {
         const struct pare_change *change = list[i].change;
         int row = pare_grid_row(grid, change->verdict == PARE_WORSE ? PARE_BOLD : PARE_PLAIN);
@@ -173,12 +173,12 @@ static struct pare_grid *build_changes(const struct pare_comparison *c, const st
             pare_text_clear(&text);
         }
         pare_grid_set(grid, row, 3, change->metric);
-        set_value(grid, row, 4, c, change->metric, change->value_a);
-        set_value(grid, row, 5, c, change->metric, change->value_b);
         change_text(&text, c, change);
-        pare_grid_set(grid, row, 6, text.s);
+        pare_grid_set(grid, row, 4, text.s);
         pare_text_clear(&text);
-        pare_grid_set(grid, row, 7, change->evidence);
+        pare_grid_set(grid, row, 5, change->evidence);
+        set_value(grid, row, 6, c, change->metric, change->value_a);
+        set_value(grid, row, 7, c, change->metric, change->value_b);
     }
     return grid;
 }

@@ -77,7 +77,7 @@ static struct pare_standing stand(const struct pare_rows *rows, int64_t i,
     return standing;
 }
 
-void pare_front_find(const struct pare_rows *rows, const struct pare_goal *goals, int n_goals,
+void pare_front_rank(const struct pare_rows *rows, const struct pare_goal *goals, int n_goals,
                      struct pare_standing *standing)
 {
     for (int64_t i = 0; i < rows->n; i++)

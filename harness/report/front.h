@@ -23,7 +23,7 @@ struct pare_standing {
 
 /* standing[rows->n], for the trials of `rows` among each other.  Goals whose metric is -1 leave
  * every trial OFF. */
-void pare_front_find(const struct pare_rows *rows, const struct pare_goal *goals, int n_goals,
+void pare_front_rank(const struct pare_rows *rows, const struct pare_goal *goals, int n_goals,
                      struct pare_standing *standing);
 
 /* Ends of the interval; the value itself when it is exact. */

@@ -87,7 +87,7 @@ static void find_front(struct picture *p, int x, int y)
     int64_t n = 0;
 
     pare_rows_init(&p->front, p->data, false);
-    pare_front_find(&p->rows, goals, 2, standing);
+    pare_front_rank(&p->rows, goals, 2, standing);
     for (int64_t i = 0; i < p->rows.n; i++)
         if (standing[i].rank == PARE_RANK_FRONT)
             p->front.trials[n++] = p->rows.trials[i];
@@ -127,7 +127,7 @@ static pare_status picture_init(struct picture *p, const struct pare_dataset *da
         return pare_fail(err, PARE_EINVAL, "no plot: no trial has both %s and %s", data->metrics[x],
                          data->metrics[y]);
     p->standing = pare_xcalloc((size_t)n, sizeof *p->standing);
-    pare_front_find(&p->rows, data->goals, data->n_goals, p->standing);
+    pare_front_rank(&p->rows, data->goals, data->n_goals, p->standing);
     find_front(p, x, y);
     pare_axis_fit(&p->x, data, x, &p->rows, &p->front, limit_on(data, x, &limit), false);
     pare_axis_fit(&p->y, data, y, &p->rows, &p->front, limit_on(data, y, &limit), p->maximize_y);

@@ -17,7 +17,7 @@ static void keep_front(struct pare_rows *rows, const struct pare_dataset *data,
 {
     int64_t n = 0;
 
-    pare_front_find(rows, data->goals, data->n_goals, standing);
+    pare_front_rank(rows, data->goals, data->n_goals, standing);
     for (int64_t i = 0; i < rows->n; i++)
         if (standing[i].rank >= PARE_RANK_TIE) {
             rows->trials[n] = rows->trials[i];
