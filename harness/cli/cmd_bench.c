@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pare/rng.h>
+
 #include "base/text.h"
 #include "cli/args.h"
 #include "cli/network.h"
