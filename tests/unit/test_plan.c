@@ -10,6 +10,7 @@
 #include <pare/zoo.h>
 
 #include "../support/check.h"
+#include "../support/quantize_net.h"
 #include "../support/ref_run.h"
 #include "graph/infer.h"
 #include "infer/plan.h"
@@ -77,18 +78,6 @@ static float *channels_first(const struct pare_graph *graph, const float *x, int
     return y;
 }
 
-static float *random_input(const struct pare_graph *graph, int64_t n, uint64_t seed)
-{
-    struct pare_rng rng;
-    int64_t n_elems = n * elems(graph->inputs[0]);
-    float *x = malloc(sizeof *x * (size_t)n_elems);
-
-    pare_rng_init(&rng, seed, 0);
-    for (int64_t i = 0; i < n_elems; i++)
-        x[i] = (float)(pare_rng_uniform(&rng) * 1.5 - 0.4);
-    return x;
-}
-
 static struct pare_plan *make_plan(const struct pare_graph *graph, enum pare_plan_kernels kernels,
                                    int64_t max_batch, int n_threads, bool simulate)
 {
@@ -138,65 +127,6 @@ static void check_against_truth(const struct pare_graph *graph, enum pare_plan_k
     assert_close(y, expected, N * n_out, 0, 3e-5 * largest + 1e-6);
     pare_plan_free(plan);
     free(x), free(nchw), free(y), free(expected);
-}
-
-/* ---- Quantization, by ranges of the f32 network itself ---- */
-
-struct ranges {
-    const struct pare_graph *graph;
-    float *low, *high; /* by value id */
-};
-
-static void see_range(void *arg, const struct pare_trace *trace)
-{
-    struct ranges *ranges = arg;
-    const struct pare_value *value = pare_graph_find_value(ranges->graph, trace->value);
-    const float *x = trace->data;
-
-    for (int64_t i = 0; i < trace->n_elems; i++) {
-        ranges->low[value->id] = fminf(ranges->low[value->id], x[i]);
-        ranges->high[value->id] = fmaxf(ranges->high[value->id], x[i]);
-    }
-}
-
-static bool is_mover(enum pare_op op)
-{
-    return op == PARE_OP_MAXPOOL || op == PARE_OP_FLATTEN || op == PARE_OP_IDENTITY;
-}
-
-/* Weights of `bits`, all activations that a plan computes 8 bits; the output stays f32. */
-static void quantize(struct pare_graph *graph, int bits, int axis, bool is_symmetric)
-{
-    struct ranges ranges = {graph, calloc((size_t)graph->n_values * 3, sizeof(float)),
-                            calloc((size_t)graph->n_values * 3, sizeof(float))};
-    struct pare_error err = {0};
-    enum { N = 4 };
-    float *x = random_input(graph, N, 21);
-    float *y = malloc(sizeof *y * (size_t)(N * elems(graph->outputs[0])));
-
-    assert_ok(pare_graph_fold_batchnorm(graph, &err), &err);
-    assert_ok(pare_graph_finish(graph, &err), &err);
-    struct pare_plan *plan = make_plan(graph, PARE_KERNELS_PORTABLE, N, 1, false);
-    pare_plan_trace(plan, x, N, y, see_range, &ranges);
-    pare_plan_free(plan);
-    for (int64_t i = 0; i < N * elems(graph->inputs[0]); i++) {
-        int in = graph->inputs[0]->id;
-        ranges.low[in] = fminf(ranges.low[in], x[i]);
-        ranges.high[in] = fmaxf(ranges.high[in], x[i]);
-    }
-    for (int v = 0; v < graph->n_values; v++) {
-        struct pare_value *value = graph->values[v];
-        bool is_seen = ranges.low[v] != 0 || ranges.high[v] != 0;
-        if (!value->data && is_seen && value != graph->outputs[0])
-            value->quant = pare_quant_from_range(ranges.low[v], ranges.high[v], 8, is_symmetric);
-    }
-    pare_each_node(node, graph) {
-        if (is_mover(node->op) && node->outputs[0] != graph->outputs[0])
-            node->outputs[0]->quant = node->inputs[0]->quant;
-        if (node->op == PARE_OP_CONV || node->op == PARE_OP_GEMM)
-            assert_ok(pare_quantize_weight(graph, node->inputs[1], bits, axis, false, &err), &err);
-    }
-    free(ranges.low), free(ranges.high), free(x), free(y);
 }
 
 /* ---- Comparing two runs value by value ---- */
@@ -523,7 +453,7 @@ static void integers_and_simulation_differ_by_one_lsb_at_most_in_the_zoo(void **
     (void)state;
     for (int i = 0; i < N_NETS; i++) {
         struct pare_graph *graph = zoo(nets[i]);
-        quantize(graph, i % 3 == 1 ? 4 : 8, i % 4 == 3 ? -1 : 0, i % 2);
+        quantize_net(graph, i % 3 == 1 ? 4 : 8, i % 4 == 3 ? -1 : 0, i % 2);
         check_integers(graph, nets[i], 2);
         pare_graph_free(graph);
     }
@@ -536,7 +466,7 @@ static void integers_and_simulation_differ_by_one_lsb_at_most_in_random_networks
         struct pare_graph *graph = random_network(seed);
         char what[40];
         snprintf(what, sizeof what, "random network %d", (int)seed);
-        quantize(graph, 2 + (int)(seed % 7), seed % 2 ? 0 : -1, seed % 3 == 0);
+        quantize_net(graph, 2 + (int)(seed % 7), seed % 2 ? 0 : -1, seed % 3 == 0);
         check_integers(graph, what, 1);
         pare_graph_free(graph);
     }
@@ -554,7 +484,7 @@ static void a_batch_gives_each_sample_what_it_gets_alone(void **state)
         float *y = malloc(sizeof *y * (size_t)(N * n_out)),
               *one = malloc(sizeof *y * (size_t)n_out);
         if (k % 2)
-            quantize(graph, 8, 0, false);
+            quantize_net(graph, 8, 0, false);
         struct pare_plan *many = make_plan(graph, PARE_KERNELS_DEFAULT, N, 1, false);
         struct pare_plan *single = make_plan(graph, PARE_KERNELS_DEFAULT, 1, 1, false);
         pare_plan_run(many, x, N, y);
@@ -581,7 +511,7 @@ static void two_threads_give_the_bits_of_one(void **state)
         float *y = malloc(sizeof *y * (size_t)(N * n_out)),
               *z = malloc(sizeof *y * (size_t)(N * n_out));
         if (k % 2)
-            quantize(graph, 8, 0, false);
+            quantize_net(graph, 8, 0, false);
         struct pare_plan *one = make_plan(graph, PARE_KERNELS_DEFAULT, N, 1, false);
         struct pare_plan *two = make_plan(graph, PARE_KERNELS_DEFAULT, N, 2, false);
         pare_plan_run(one, x, N, y);
@@ -625,7 +555,7 @@ static void integers_need_a_quarter_of_the_memory(void **state)
 
     (void)state;
     pare_plan_free(plan);
-    quantize(graph, 8, 0, false);
+    quantize_net(graph, 8, 0, false);
     plan = make_plan(graph, PARE_KERNELS_DEFAULT, 1, 1, false);
     assert_true(pare_plan_arena_bytes(plan) < arena * 30 / 100);
     assert_true(pare_plan_weight_bytes(plan) < weights * 35 / 100);
@@ -710,7 +640,7 @@ static void a_clip_between_integers_is_a_narrower_range(void **state)
     x = random_gemm(graph, &rng, x, 4, true);
     pare_graph_output(graph, x);
     assert_ok(pare_graph_finish(graph, &err), &err);
-    quantize(graph, 8, 0, true);
+    quantize_net(graph, 8, 0, true);
     struct pare_plan *plan = make_plan(graph, PARE_KERNELS_DEFAULT, 1, 1, false);
     assert_int_equal(pare_plan_n_layers(plan), 3); /* quantize, Gemm+Clip, Gemm */
     assert_string_equal(pare_plan_layer(plan, 1).op, "Gemm+Clip");
@@ -761,7 +691,7 @@ static void running_allocates_nothing(void **state)
         float *x = random_input(graph, 4, 53);
         float *y = malloc(sizeof *y * (size_t)(4 * elems(graph->outputs[0])));
         if (k % 2)
-            quantize(graph, 8, 0, false);
+            quantize_net(graph, 8, 0, false);
         struct pare_plan *plan = make_plan(graph, PARE_KERNELS_DEFAULT, 4, 1, false);
         struct mallinfo2 before = mallinfo2();
         bool uses_library = false;
