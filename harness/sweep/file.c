@@ -271,6 +271,18 @@ static void read_all(struct sweep_reader *r)
     pare_sweep_read_search(r);
 }
 
+/* Nothing but white space and comments. */
+static bool is_empty(const char *text)
+{
+    while (*text) {
+        text += strspn(text, " \t\r\n");
+        if (*text && *text != '#')
+            return false;
+        text += strcspn(text, "\n");
+    }
+    return true;
+}
+
 static pare_status parse(struct sweep_reader *r, const char *path, const char *const *overrides,
                          int n_overrides, char **report, struct pare_error *err)
 {
@@ -283,7 +295,12 @@ static pare_status parse(struct sweep_reader *r, const char *path, const char *c
     if (!st) {
         s->text = pare_arena_strdup(s->arena, text);
         s->digest = pare_hash_bytes(text, n_bytes);
-        st = pare_yaml_parse(&s->doc, text, n_bytes, path, &own);
+        if (is_empty(text))
+            st = pare_fail(
+                &own, PARE_EINVAL,
+                "%s:1:1: the file is empty; a sweep is a map that begins with version: 1", path);
+        else
+            st = pare_yaml_parse(&s->doc, text, n_bytes, path, &own);
         if (st) {
             struct pare_text line = {0};
 

@@ -149,19 +149,20 @@ static int kind_of(struct sweep_reader *r, const struct pare_yaml *where, const 
     return 0;
 }
 
-/* A target on which the metric can be asked, for a message. */
+/* A target on which the metric can be asked, or NULL. */
 static const char *fitting_target(const struct pare_sweep *s, int where)
 {
     for (int i = 0; i < s->n_targets; i++)
         if (where & (s->targets[i].is_host ? HOST : MODELED))
             return s->targets[i].name;
-    return where & HOST ? "host" : "TARGET";
+    return NULL;
 }
 
 static bool find_target(struct sweep_reader *r, const struct pare_yaml *place,
                         struct pare_metric_ref *ref, const char *target, int where)
 {
-    const char *names[MAX_TARGETS];
+    const char *names[MAX_TARGETS], *fitting = fitting_target(r->sweep, where);
+    struct pare_text list = {0};
     struct pare_sweep *s = r->sweep;
 
     for (int i = 0; i < s->n_targets; i++) {
@@ -173,17 +174,23 @@ static bool find_target(struct sweep_reader *r, const struct pare_yaml *place,
                 pare_problem_add(r->problems, place, "%s is the same on every target; write '%s'",
                                  ref->name, ref->name);
             else
-                pare_problem_add(r->problems, place,
-                                 "%s cannot be had on '%s', which is %s; ask '%s@%s'", ref->name,
-                                 target, s->targets[i].is_host ? "this machine" : "a model",
-                                 ref->name, fitting_target(s, where));
+                pare_problem_add(
+                    r->problems, place, "%s cannot be had on '%s', which is %s; %s%s", ref->name,
+                    target, s->targets[i].is_host ? "this machine" : "a model",
+                    fitting ? "ask " : "name a target that can tell, such as ",
+                    fitting        ? pare_arena_printf(r->arena, "'%s@%s'", ref->name, fitting)
+                    : where & HOST ? "host: {threads: 1}"
+                                   : "m7: {hwmodel: stm32f746}");
             return false;
         }
         ref->target = i;
         return true;
     }
-    pare_problem_add(r->problems, place, "there is no target '%s'%s; targets: names them", target,
-                     pare_sweep_hint(r, target, names, s->n_targets));
+    for (int i = 0; i < s->n_targets; i++)
+        pare_text_printf(&list, "%s%s", i ? ", " : "", names[i]);
+    pare_problem_add(r->problems, place, "there is no target '%s' (targets: names %s)%s", target,
+                     list.s ? list.s : "none", pare_sweep_hint(r, target, names, s->n_targets));
+    pare_text_clear(&list);
     return false;
 }
 
@@ -191,7 +198,7 @@ static bool find_target(struct sweep_reader *r, const struct pare_yaml *place,
 static bool read_ref(struct sweep_reader *r, const struct pare_yaml *place, const char *text,
                      struct pare_metric_ref *out)
 {
-    const char *at = strchr(text, '@');
+    const char *at = strchr(text, '@'), *fitting;
     int where;
 
     out->text = pare_arena_strdup(r->arena, text);
@@ -204,8 +211,9 @@ static bool read_ref(struct sweep_reader *r, const struct pare_yaml *place, cons
         return find_target(r, place, out, at + 1, where);
     if (where & PLAIN)
         return true;
+    fitting = fitting_target(r->sweep, where);
     pare_problem_add(r->problems, place, "%s needs a target; write '%s@%s'", out->name, out->name,
-                     fitting_target(r->sweep, where));
+                     fitting ? fitting : "TARGET");
     return false;
 }
 
