@@ -22,6 +22,14 @@ struct pare_margin pare_margin_of(const struct pare_trial *trial, const struct p
     return margin;
 }
 
+static bool has_goals(const struct pare_trial *trial, const struct pare_dataset *data)
+{
+    for (int g = 0; g < data->n_goals; g++)
+        if (isnan(pare_trial_value(trial, data->goals[g].metric)))
+            return false;
+    return trial->is_ok;
+}
+
 /* `without`: a line that is not asked, -1: none. */
 static bool is_feasible(const struct pare_trial *trial, const struct pare_dataset *data,
                         int without)
@@ -29,10 +37,7 @@ static bool is_feasible(const struct pare_trial *trial, const struct pare_datase
     for (int i = 0; i < data->n_limits; i++)
         if (i != without && !(pare_margin_of(trial, &data->limits[i]).slack >= 0))
             return false;
-    for (int g = 0; g < data->n_goals; g++)
-        if (isnan(pare_trial_value(trial, data->goals[g].metric)))
-            return false;
-    return trial->is_ok;
+    return has_goals(trial, data);
 }
 
 static bool is_inside(const struct pare_value *value, const struct pare_value *interval)
@@ -118,7 +123,8 @@ static const struct pare_trial *find_nearest(const struct pare_dataset *data)
     double least = -INFINITY;
 
     for (int64_t i = 0; i < data->n; i++) {
-        double worst = data->trials[i].is_ok ? worst_fraction(&data->trials[i], data) : -INFINITY;
+        double worst =
+            has_goals(&data->trials[i], data) ? worst_fraction(&data->trials[i], data) : -INFINITY;
 
         if (worst > least) {
             nearest = &data->trials[i];
@@ -331,7 +337,7 @@ void pare_best_json(struct pare_text *out, const struct pare_best *best,
 {
     bool has_margins = best->trial || best->nearest;
 
-    pare_text_printf(out, "{\"feasible\": %s, \"n_feasible\": %lld,\n \"best\": ",
+    pare_text_printf(out, "[{\"feasible\": %s, \"n_feasible\": %lld,\n \"best\": ",
                      best->trial ? "true" : "false", (long long)best->n_feasible);
     json_trial(out, best->trial, data);
     pare_text_add(out, ",\n \"runner_up\": ");
@@ -360,5 +366,5 @@ void pare_best_json(struct pare_text *out, const struct pare_best *best,
         pare_text_json_number(out, margin->fraction);
         pare_text_printf(out, ", \"sure\": %s}", margin->is_sure ? "true" : "false");
     }
-    pare_text_add(out, "]}\n");
+    pare_text_add(out, "]}]\n");
 }

@@ -44,7 +44,7 @@ struct pare_margin pare_margin_of(const struct pare_trial *trial, const struct p
 /* The verdict for a person: winner or nearest miss, values, margins, runner-up, binding line. */
 void pare_best_print(struct pare_text *out, const struct pare_best *best,
                      const struct pare_dataset *data, bool color);
-/* The same as one JSON object. */
+/* The same as a JSON array of one object. */
 void pare_best_json(struct pare_text *out, const struct pare_best *best,
                     const struct pare_dataset *data);
 

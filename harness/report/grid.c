@@ -381,7 +381,7 @@ void pare_grid_csv(struct pare_text *out, const struct pare_grid *grid)
                 pare_text_add(out, ",");
             csv_cell(out, r < 0 ? grid->columns[c].head : cell(grid, r, c));
         }
-        pare_text_add(out, "\r\n");
+        pare_text_add(out, "\n");
     }
 }
 

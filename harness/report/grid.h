@@ -57,7 +57,8 @@ int pare_grid_note(struct pare_grid *grid, const char *text);
 bool pare_grid_fits(const struct pare_grid *grid, int columns);
 void pare_grid_text(struct pare_text *out, const struct pare_grid *grid, int columns, bool color);
 void pare_grid_md(struct pare_text *out, const struct pare_grid *grid);
-void pare_grid_csv(struct pare_text *out, const struct pare_grid *grid);   /* RFC 4180 */
+void pare_grid_csv(struct pare_text *out,
+                   const struct pare_grid *grid); /* quoted as in RFC 4180, lines end with LF */
 void pare_grid_latex(struct pare_text *out, const struct pare_grid *grid); /* booktabs */
 /* Any of the four. */
 void pare_grid_print(struct pare_text *out, const struct pare_grid *grid,

@@ -31,7 +31,7 @@ static inline void made_trial_status(struct pare_store *store, int64_t id, const
                                      const char *options, const char *status, const char *reason)
 {
     struct pare_error err = {0};
-    char config[256], path[64];
+    char config[600], path[64];
     struct pare_trial_row row = {.id = id,
                                  .config = config,
                                  .chain = chain,
@@ -78,13 +78,13 @@ static inline void made_metric(struct pare_store *store, int64_t id, const char 
                      half > 0 ? value + half : NAN, unit, half > 0 ? "measured" : "counted", "");
 }
 
-#define MADE_OBJECTIVES                              \
-    "[{\"metric\": \"accuracy\", \"maximize\": true}," \
+#define MADE_OBJECTIVES                                        \
+    "[{\"metric\": \"accuracy\", \"maximize\": true},"         \
     " {\"metric\": \"latency_ms@host\", \"maximize\": false}," \
     " {\"metric\": \"size_bytes\", \"maximize\": false}]"
-#define MADE_BUDGET                                                              \
-    "[{\"metric\": \"accuracy_drop\", \"limit\": 0.01, \"at_least\": false},"    \
-    " {\"metric\": \"latency_ms@host\", \"limit\": 0.05, \"at_least\": false},"  \
+#define MADE_BUDGET                                                             \
+    "[{\"metric\": \"accuracy_drop\", \"limit\": 0.01, \"at_least\": false},"   \
+    " {\"metric\": \"latency_ms@host\", \"limit\": 0.05, \"at_least\": false}," \
     " {\"metric\": \"size_bytes\", \"limit\": 131072, \"at_least\": false}]"
 
 static inline double made_random(uint64_t *state) /* in [0, 1): SplitMix64 */
@@ -111,7 +111,9 @@ static inline void made_sweep(const char *folder, int64_t n)
         int chain = (int)(id % 4);
         double cut = id ? made_random(&state) : 0, quant = made_random(&state);
         double size = id ? 1.724e6 * pow(1 - cut, 1.7) / (quant < 0.3 ? 1 : 4) *
-                               (chain == 1 ? 0.4 : chain == 3 ? 0.3 : 1)
+                               (chain == 1   ? 0.4
+                                : chain == 3 ? 0.3
+                                             : 1)
                          : 1.724e6;
         double latency = 0.089 * pow(1 - 0.93 * cut, 0.8) * (quant < 0.3 || !id ? 1 : 0.45) *
                          (0.95 + 0.1 * made_random(&state)) * (chain == 3 ? 1.3 : 1);
