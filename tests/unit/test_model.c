@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 
+#include <pare/quantize.h>
 #include <pare/rng.h>
 
 #include "../../harness/base/arena.h"
@@ -307,6 +308,31 @@ static void loading_gives_back_what_was_saved(void **state)
         free(second.data);
         pare_graph_free(g);
         pare_graph_free(loaded);
+    }
+}
+
+/* The quantizer's own grids, to the bit. */
+static void quantized_weights_come_back_to_the_bit(void **state)
+{
+    (void)state;
+    for (int bits = 2; bits <= 8; bits++) {
+        for (int axis = -1; axis <= 0; axis++) {
+            struct pare_graph *g = NULL, *loaded;
+            struct pare_error err = {0};
+            struct bytes bytes;
+
+            assert_ok(pare_zoo_build(&g, "lenet5-half", NULL, 0, (uint64_t)bits, &err), &err);
+            pare_each_weight(w, g) {
+                if (w->shape.n_dims > 1)
+                    assert_ok(pare_quantize_weight(g, w, bits, axis, false, &err), &err);
+            }
+            bytes = write_model(g);
+            loaded = parse(bytes);
+            check_same_graph(g, loaded);
+            free(bytes.data);
+            pare_graph_free(g);
+            pare_graph_free(loaded);
+        }
     }
 }
 
@@ -760,6 +786,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loading_gives_back_what_was_saved),
+        cmocka_unit_test(quantized_weights_come_back_to_the_bit),
         cmocka_unit_test(files_hold_the_bytes_that_are_reported),
         cmocka_unit_test(plain_weights_are_open_to_any_reader),
         cmocka_unit_test(weights_take_the_bytes_of_their_coding),

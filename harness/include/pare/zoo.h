@@ -17,7 +17,8 @@ const struct pare_zoo_entry *pare_zoo_get(int i);
 /* True when the name (with width suffix) is known; PARE_EINVAL else, with the nearest name. */
 pare_status pare_zoo_check(const char *name, struct pare_error *err);
 /* Builds and initialises (He normal for ReLU layers, from `seed`).  `input` without batch and
- * n_classes may be NULL / 0: the natural ones.  PARE_EINVAL when the input is too small. */
+ * n_classes may be NULL / 0: the natural ones; a network that reconstructs takes no notice of
+ * classes.  PARE_EINVAL when the input is too small. */
 pare_status pare_zoo_build(struct pare_graph **out, const char *name,
                            const struct pare_shape *input, int n_classes, uint64_t seed,
                            struct pare_error *err);
