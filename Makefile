@@ -13,7 +13,7 @@ say = @$(if $(V),true,echo "  $(patsubst $(BUILD)/%,%,$(1))")
 ROOMS ?= base tensor kernel option graph space plugin io train infer search pipeline measure store sweep report
 
 # pkg-config names; oneDNN ships no .pc file, so it is found by its header (see `make deps`).
-PACKAGES = yaml-0.1 openblas papi cmocka sqlite3 libxxhash jansson zlib liblzma libcurl
+PACKAGES = yaml-0.1 openblas papi cmocka sqlite3 libxxhash jansson zlib liblzma libcurl nettle
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LIBS := $(shell pkg-config --libs $(filter-out cmocka,$(PACKAGES)) 2>/dev/null) -ldl -lm -lpthread
 HAVE_DNNL := $(shell echo '\#include <dnnl.h>' | $(CC) -E - >/dev/null 2>&1 && echo 1)

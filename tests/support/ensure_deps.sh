@@ -3,7 +3,7 @@
 # prints the list and stops.
 set -eu
 packages="gcc make pkg-config git libyaml-dev libopenblas-openmp-dev libdnnl-dev libpapi-dev libcmocka-dev
-libsqlite3-dev libxxhash-dev libjansson-dev zlib1g-dev liblzma-dev libcurl4-openssl-dev gnuplot-nox fonts-dejavu-core"
+libsqlite3-dev libxxhash-dev libjansson-dev zlib1g-dev liblzma-dev libcurl4-openssl-dev nettle-dev gnuplot-nox fonts-dejavu-core"
 [ "${1:-}" = --dev ] && packages="$packages clang-format clang-tidy cppcheck"
 missing=""
 if command -v dpkg-query >/dev/null 2>&1; then

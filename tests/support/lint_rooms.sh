@@ -24,7 +24,7 @@ check '<(cblas|dnnl)\.h>' kernel
 check '<yaml\.h>' option
 check '<papi\.h>' measure
 check '<sqlite3\.h>' store
-check '<(jansson|lzma|zlib|curl/curl)\.h>' io
+check '<(jansson|lzma|zlib|nettle/sha2|curl/curl)\.h>' io
 check '<xxhash\.h>' base
 [ $bad -eq 0 ] && echo "rooms: ok"
 exit $bad
