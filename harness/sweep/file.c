@@ -109,7 +109,8 @@ static void read_model_file(struct sweep_reader *r, const struct pare_yaml *node
         return;
     }
     if (pare_model_load(&graph, path, &err))
-        pare_problem_add(r->problems, node, "model: %s", err.text);
+        pare_problem_add(r->problems, node, "model: %s; save it again, or name another file",
+                         err.text);
     pare_graph_free(graph);
     r->sweep->model_path = path;
 }

@@ -78,6 +78,11 @@ pare_status pare_subject_open(struct pare_subject *out, const struct pare_sweep 
 
     memset(out, 0, sizeof *out);
     st = pare_data_open(&out->data, &sweep->data, err);
+    if (!st && pare_data_n(out->data, PARE_VALIDATION) == 0)
+        st = pare_fail(
+            err, PARE_EINVAL,
+            "data: no samples are left for validation, by which trials are compared; raise "
+            "val_fraction or limit_train");
     if (st)
         goto done;
     here = "train";
