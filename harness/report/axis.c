@@ -176,7 +176,8 @@ void pare_axis_ticks(struct pare_text *out, const struct pare_axis *axis)
             }
     } else {
         int first = (int)floor(log10(axis->low)), last = (int)ceil(log10(axis->high));
-        int every = last - first > 4 ? 3 : 1; /* over many decades: powers of ten alone */
+        /* over many decades: powers of ten alone */
+        int every = axis->high / axis->low > 1e4 ? 3 : 1;
 
         for (int e = first; e <= last; e++)
             for (int i = 0; i < 3; i += every) {

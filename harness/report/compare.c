@@ -275,6 +275,7 @@ static void correct(struct pare_comparison *c, const char *metric)
         change->p = worst;
         differs = worst < ALPHA;
         judge(change, differs && change->change > 0, differs && change->change < 0, more_is_better);
+        change->apparent = change->verdict;
         change->evidence = pare_arena_printf(c->arena, "p = %.2g, %s", worst, change->evidence);
     }
     free(tested);
