@@ -44,8 +44,10 @@ struct pare_layer {
     double p[2];                /* attributes of activations and norms, see op/ *.c */
     enum pare_op act;           /* Relu or Clip done in the same pass; Identity: none */
     double act_p[2];
-    void *saved;  /* what forward leaves for backward: places of maxima, batch statistics */
-    double *sums; /* [PARE_MAX_SHARDS, n_sums] per-shard sums of batch norm */
+    void *turned;  /* the weight with output channels innermost, as forward reads it */
+    void *flipped; /* a convolution's, with input channels innermost and taps in reverse */
+    void *saved;   /* what forward leaves for backward: places of maxima, batch statistics */
+    double *sums;  /* [PARE_MAX_SHARDS, n_sums] per-shard sums of batch norm */
     int64_t n_sums;
 };
 
@@ -58,6 +60,11 @@ struct pare_span {
 };
 
 struct pare_op_impl {
+    /* Part `part` of n_parts of the copies of the weight that the passes read; before every pass
+     * for which weights have changed. */
+    void (*prepare)(const struct pare_layer *layer, int part, int n_parts);
+    /* Numbers in `turned` and `flipped` (when the layer learns). */
+    void (*copies)(const struct pare_layer *layer, int64_t *turned, int64_t *flipped);
     void (*forward)(const struct pare_layer *layer, const struct pare_span *span);
     /* Writes or adds gradients of the inputs (where wanted) and the shard's parts of weights'. */
     void (*backward)(const struct pare_layer *layer, const struct pare_span *span);

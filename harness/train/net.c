@@ -7,6 +7,7 @@
 #include "train/shard.h"
 
 #define ALIGNMENT 64
+#define OVERREAD  128 /* what vector loads may touch behind the last number */
 
 static size_t real_bytes(const struct pare_net *net)
 {
@@ -29,7 +30,7 @@ pare_status pare_net_buffer(struct pare_net *net, void **out, int64_t n, size_t 
     if (n < 0 || __builtin_mul_overflow((size_t)(n > 0 ? n : 1), item_bytes, &n_bytes) ||
         __builtin_add_overflow(n_bytes, (size_t)ALIGNMENT, &n_bytes))
         return pare_fail(err, PARE_ENOMEM, "a buffer of %lld numbers is too large", (long long)n);
-    n_bytes = n_bytes / ALIGNMENT * ALIGNMENT;
+    n_bytes = n_bytes / ALIGNMENT * ALIGNMENT + OVERREAD;
     *out = aligned_alloc(ALIGNMENT, n_bytes);
     if (!*out)
         return pare_fail(err, PARE_ENOMEM, "no memory for a buffer of %zu bytes", n_bytes);
@@ -372,6 +373,14 @@ static pare_status layer_buffers(struct pare_net *net, struct pare_layer *layer,
     for (int i = 0; i < n_weights && !st; i++)
         if (layer->w[i])
             pare_slot_load(net, layer->w[i]);
+    if (!st && impl_of(net, layer->op)->copies) {
+        int64_t turned, flipped;
+
+        impl_of(net, layer->op)->copies(layer, &turned, &flipped);
+        st = pare_net_buffer(net, &layer->turned, turned, real_bytes(net), err);
+        if (!st && net->config.learns && flipped)
+            st = pare_net_buffer(net, &layer->flipped, flipped, real_bytes(net), err);
+    }
     return st;
 }
 
@@ -577,7 +586,10 @@ static pare_status plan(struct pare_net *net, struct pare_error *err)
     if (net->config.learns)
         plan_tasks(net);
     share_tasks(net);
-    return plan_scratch(net, err);
+    st = plan_scratch(net, err);
+    if (!st)
+        pare_net_prepare(net);
+    return st;
 }
 
 pare_status pare_net_new(struct pare_net **out, struct pare_graph *graph,
@@ -643,6 +655,20 @@ static void run_steps(struct pare_net *net, const struct pare_net_step *steps, i
     }
 }
 
+/* Parts of a layer's copies: more than threads, so that they share the work evenly. */
+#define PREPARE_PARTS 4
+
+void pare_net_prepare_part(struct pare_net *net, int thread, int n_threads)
+{
+    for (int i = 0; i < net->n_layers; i++) {
+        const struct pare_op_impl *impl = impl_of(net, net->layers[i].op);
+
+        for (int part = 0; part < PREPARE_PARTS && impl->prepare; part++)
+            if ((part + i) % n_threads == thread)
+                impl->prepare(&net->layers[i], part, PREPARE_PARTS);
+    }
+}
+
 void pare_net_forward_part(struct pare_net *net, int64_t n, bool learning, int thread,
                            int n_threads)
 {
@@ -694,6 +720,11 @@ struct pass {
     bool learning;
 };
 
+static void prepare_thread(void *arg, int thread, int n_threads)
+{
+    pare_net_prepare_part(arg, thread, n_threads);
+}
+
 static void forward_thread(void *arg, int thread, int n_threads)
 {
     const struct pass *pass = arg;
@@ -710,6 +741,11 @@ static void backward_thread(void *arg, int thread, int n_threads)
     for (int i = 0; i < pass->net->n_tasks; i++)
         if (pass->net->tasks[i].thread == thread)
             pare_net_task_run(pass->net, &pass->net->tasks[i], pass->n);
+}
+
+void pare_net_prepare(struct pare_net *net)
+{
+    pare_pool_run(net->pool, prepare_thread, net);
 }
 
 void pare_net_forward(struct pare_net *net, int64_t n, bool learning)

@@ -69,6 +69,9 @@ void pare_slot_load(const struct pare_net *net, const struct pare_slot *slot);
 void pare_slot_store(const struct pare_net *net, const struct pare_slot *slot, const void *numbers,
                      float *out);
 
+/* Makes the copies of the weights that the passes read; needed after weights have changed, with a
+ * barrier behind it. */
+void pare_net_prepare_part(struct pare_net *net, int thread, int n_threads);
 /* Samples shard_begin .. shard_end of the shards that belong to a thread go through all layers. */
 void pare_net_forward_part(struct pare_net *net, int64_t n, bool learning, int thread,
                            int n_threads);
@@ -77,7 +80,8 @@ void pare_net_backward_part(struct pare_net *net, int64_t n, int thread, int n_t
 /* After a barrier: completes the gradient of the task's elements. */
 void pare_net_task_run(const struct pare_net *net, const struct pare_net_task *task, int64_t n);
 
-/* Whole passes over n samples by the net's own team. */
+/* The same by the net's own team, over n samples. */
+void pare_net_prepare(struct pare_net *net);
 void pare_net_forward(struct pare_net *net, int64_t n, bool learning);
 void pare_net_backward(struct pare_net *net, int64_t n);
 

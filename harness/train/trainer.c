@@ -401,6 +401,8 @@ static void step_thread(void *arg, int thread, int n_threads)
         for (int s = thread; s < n_shards; s += n_threads)
             fetch_shard(step, pare_shard_begin(n, s, n_shards),
                         pare_shard_begin(n, s + 1, n_shards), s);
+        pare_net_prepare_part(net, thread, n_threads);
+        pare_pool_barrier(net->pool);
         pare_net_forward_part(net, n, true, thread, n_threads);
         for (int s = thread; s < n_shards; s += n_threads)
             trainer->shard_loss[s] = shard_loss(step, pare_shard_begin(n, s, n_shards),
@@ -630,6 +632,7 @@ static double validate(struct pare_trainer *trainer)
     if (n < 1)
         return NAN;
     refresh_weights(trainer);
+    pare_net_prepare(trainer->net);
     indices = pare_xcalloc((size_t)trainer->batch, sizeof *indices);
     for (int64_t first = 0; first < n; first += trainer->batch) {
         struct look look = {trainer, indices,

@@ -148,6 +148,7 @@ static double value_at(struct pare_net *net, const struct variable *v, int n_var
     for (int k = 0; k < n_variables; k++)
         for (int64_t i = 0; i < v[k].n; i++)
             v[k].at[i] = v[k].start[i] + (only < 0 || only == k ? h * v[k].direction[i] : 0);
+    pare_net_prepare(net);
     pare_net_forward(net, n, true);
     return dot(r, net->logits->a, n * net->logits->elems);
 }

@@ -658,6 +658,7 @@ static struct pare_net *check_run(struct pare_graph *graph, const struct pare_re
     for (int64_t step = 0; step < n_steps; step++) {
         turn(in->a, pare_tensor_f32(x) + step * batch * in->elems, batch, in->channels, in->pixels,
              true);
+        pare_net_prepare(net);
         pare_net_forward(net, batch, true);
         loss[step] =
             (float)(pare_loss_cross_entropy_f32(out->g, out->a, t + step * batch, batch, out->elems,
@@ -773,6 +774,7 @@ static void training_a_cnn_with_batch_norm_agrees(void **state)
     batches = tensor("in.x");
     turn(net->input->a, pare_tensor_f32(batches), 8, 1, 144, true);
     pare_tensor_unref(batches);
+    pare_net_prepare(net);
     pare_net_forward(net, 8, false);
     expect(net->logits->a, "out.logits_eval");
     pare_net_free(net);

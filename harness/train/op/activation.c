@@ -35,24 +35,29 @@ static void clip_limits(enum pare_op op, const double p[2], REAL *low, REAL *hig
     *high = op == PARE_OP_RELU ? (REAL)INFINITY : (REAL)p[1];
 }
 
+bool FN(pare_act_limits)(const struct pare_layer *layer, REAL *low, REAL *high)
+{
+    *low = *high = 0;
+    if (layer->act == PARE_OP_IDENTITY)
+        return false;
+    clip_limits(layer->act, layer->act_p, low, high);
+    return true;
+}
+
 void FN(pare_act_forward)(const struct pare_layer *layer, const struct pare_span *span)
 {
     REAL *y = ROWS(layer->y, a, span), low, high;
 
-    if (layer->act == PARE_OP_IDENTITY)
-        return;
-    clip_limits(layer->act, layer->act_p, &low, &high);
-    clip(y, y, COUNT(layer->y, span), low, high);
+    if (FN(pare_act_limits)(layer, &low, &high))
+        clip(y, y, COUNT(layer->y, span), low, high);
 }
 
 void FN(pare_act_backward)(const struct pare_layer *layer, const struct pare_span *span)
 {
     REAL *dy = ROWS(layer->y, g, span), low, high;
 
-    if (layer->act == PARE_OP_IDENTITY)
-        return;
-    clip_limits(layer->act, layer->act_p, &low, &high);
-    clip_gradient(dy, dy, ROWS(layer->y, a, span), COUNT(layer->y, span), low, high);
+    if (FN(pare_act_limits)(layer, &low, &high))
+        clip_gradient(dy, dy, ROWS(layer->y, a, span), COUNT(layer->y, span), low, high);
 }
 
 static REAL sigmoid(REAL x)

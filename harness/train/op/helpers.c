@@ -32,11 +32,3 @@ void FN(pare_column_sums)(REAL *out, const REAL *a, int64_t n_rows, int64_t n, i
         out[c] = (REAL)total;
     }
 }
-
-PARE_CLONES
-void FN(pare_add_bias)(REAL *y, const REAL *bias, int64_t n_rows, int64_t n)
-{
-    for (int64_t r = 0; r < n_rows; r++)
-        for (int64_t c = 0; c < n; c++)
-            y[r * n + c] += bias[c];
-}

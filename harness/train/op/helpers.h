@@ -6,11 +6,9 @@
 #include <string.h>
 
 #include "base/simd.h"
-#include "kernel/blas.h"
 #include "train/layer.h"
+#include "train/op/gemm.h"
 #include "train/real.h"
-
-#define GEMM FN(pare_gemm)
 
 /* The rows of a slab that a span covers. */
 #define ROWS(SLAB, FIELD, SPAN) ((REAL *)(SLAB)->FIELD + (SPAN)->n0 * (SLAB)->elems)
@@ -18,10 +16,9 @@
 
 /* out[c] = sum over rows of a[r * stride + c], c < n; long sums are carried in double. */
 void FN(pare_column_sums)(REAL *out, const REAL *a, int64_t n_rows, int64_t n, int64_t stride);
-/* y[r, :] += bias, for rows of n numbers. */
-void FN(pare_add_bias)(REAL *y, const REAL *bias, int64_t n_rows, int64_t n);
 
 /* The activation fused into a layer: y in place; then dy in place, from y. */
+bool FN(pare_act_limits)(const struct pare_layer *layer, REAL *low, REAL *high); /* false: none */
 void FN(pare_act_forward)(const struct pare_layer *layer, const struct pare_span *span);
 void FN(pare_act_backward)(const struct pare_layer *layer, const struct pare_span *span);
 
@@ -29,11 +26,15 @@ void FN(pare_act_backward)(const struct pare_layer *layer, const struct pare_spa
 void FN(pare_conv_forward)(const struct pare_layer *layer, const struct pare_span *span);
 void FN(pare_conv_backward)(const struct pare_layer *layer, const struct pare_span *span);
 int64_t FN(pare_conv_scratch)(const struct pare_layer *layer);
+void FN(pare_conv_prepare)(const struct pare_layer *layer, int part, int n_parts);
+void FN(pare_conv_copies)(const struct pare_layer *layer, int64_t *turned, int64_t *flipped);
 void FN(pare_depthwise_forward)(const struct pare_layer *layer, const struct pare_span *span);
 void FN(pare_depthwise_backward)(const struct pare_layer *layer, const struct pare_span *span);
 int64_t FN(pare_depthwise_scratch)(const struct pare_layer *layer);
 void FN(pare_dense_forward)(const struct pare_layer *layer, const struct pare_span *span);
 void FN(pare_dense_backward)(const struct pare_layer *layer, const struct pare_span *span);
+void FN(pare_dense_prepare)(const struct pare_layer *layer, int part, int n_parts);
+void FN(pare_dense_copies)(const struct pare_layer *layer, int64_t *turned, int64_t *flipped);
 void FN(pare_dense_weight_rows)(const struct pare_layer *layer, int64_t n, int64_t row0,
                                 int64_t row1);
 void FN(pare_batchnorm_forward)(const struct pare_layer *layer, const struct pare_span *span);

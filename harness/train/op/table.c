@@ -23,14 +23,33 @@ static int64_t conv_scratch(const struct pare_layer *layer)
     return (is_depthwise(layer) ? FN(pare_depthwise_scratch) : FN(pare_conv_scratch))(layer);
 }
 
+static void conv_prepare(const struct pare_layer *layer, int part, int n_parts)
+{
+    if (!is_depthwise(layer))
+        FN(pare_conv_prepare)(layer, part, n_parts);
+}
+
+static void conv_copies(const struct pare_layer *layer, int64_t *turned, int64_t *flipped)
+{
+    *turned = *flipped = 0;
+    if (!is_depthwise(layer))
+        FN(pare_conv_copies)(layer, turned, flipped);
+}
+
 #define ACTIVATION                                                                       \
     {                                                                                    \
         .forward = FN(pare_activation_forward), .backward = FN(pare_activation_backward) \
     }
 
 const struct pare_op_impl FN(pare_op_impls)[PARE_N_OPS] = {
-    [PARE_OP_CONV] = {.forward = conv_forward, .backward = conv_backward, .scratch = conv_scratch},
-    [PARE_OP_GEMM] = {.forward = FN(pare_dense_forward),
+    [PARE_OP_CONV] = {.prepare = conv_prepare,
+                      .copies = conv_copies,
+                      .forward = conv_forward,
+                      .backward = conv_backward,
+                      .scratch = conv_scratch},
+    [PARE_OP_GEMM] = {.prepare = FN(pare_dense_prepare),
+                      .copies = FN(pare_dense_copies),
+                      .forward = FN(pare_dense_forward),
                       .backward = FN(pare_dense_backward),
                       .weight_rows = FN(pare_dense_weight_rows)},
     [PARE_OP_BATCHNORM] = {.forward = FN(pare_batchnorm_forward),
