@@ -15,6 +15,8 @@
 #include "kernel/conv_u8.h"
 #include "kernel/depthwise.h"
 #include "kernel/onednn.h"
+#include "kernel/sparse.h"
+#include "kernel/winograd.h"
 
 static struct pare_conv_u8_result result_of(const struct step *step, bool is_f32)
 {
@@ -230,6 +232,87 @@ static pare_status direct_new(struct conv_kernel *out, const struct program *pro
     return PARE_OK;
 }
 
+/* ---- Fast convolution ---- */
+
+static void winograd_run(const void *state, void *y, const void *x, int64_t n, void *work,
+                         int thread)
+{
+    (void)thread;
+    pare_winograd_run(state, y, x, n, work);
+}
+
+static void winograd_free(void *state)
+{
+    pare_winograd_free(state);
+}
+
+static pare_status winograd_new(struct conv_kernel *out, const struct program *program,
+                                const struct step *step, struct pare_error *err)
+{
+    const struct weights *w = &step->weights;
+    struct pare_winograd *conv = NULL;
+    pare_status st;
+
+    if (w->is_u8)
+        return PARE_EUNSUPPORTED;
+    st =
+        pare_winograd_new(&conv, &step->s, w->w, w->bias, step->low, step->high, program->isa, err);
+    if (st)
+        return st;
+    out->state = conv;
+    out->run = winograd_run;
+    out->free = winograd_free;
+    out->weight_bytes = pare_winograd_weight_bytes(conv);
+    out->work_bytes = pare_winograd_work_bytes(conv);
+    snprintf(out->name, sizeof out->name, "pare:winograd_f32_%s", pare_isa_name(program->isa));
+    return PARE_OK;
+}
+
+/* ---- Sparse weights ---- */
+
+static void sparse_run(const void *state, void *y, const void *x, int64_t n, void *work, int thread)
+{
+    (void)thread;
+    pare_sparse_f32_run(state, y, x, n, work);
+}
+
+static void sparse_free(void *state)
+{
+    pare_sparse_f32_free(state);
+}
+
+static pare_status sparse_new(struct conv_kernel *out, const struct program *program,
+                              const struct step *step, struct pare_error *err)
+{
+    const struct weights *w = &step->weights;
+    struct pare_sparse_f32 *conv = NULL;
+    pare_status st;
+
+    if (w->is_u8 || !w->is_sparse)
+        return PARE_EUNSUPPORTED;
+    st = pare_sparse_f32_new(&conv, &step->s, w->w, w->bias, step->low, step->high, program->isa,
+                             err);
+    if (st)
+        return st;
+    out->state = conv;
+    out->run = sparse_run;
+    out->free = sparse_free;
+    out->weight_bytes = pare_sparse_f32_weight_bytes(conv);
+    out->work_bytes = pare_sparse_f32_work_bytes(conv);
+    snprintf(out->name, sizeof out->name, "pare:spmm_csr_f32");
+    return PARE_OK;
+}
+
+static double density_of(const struct step *step)
+{
+    const struct pare_conv2d *s = &step->s;
+    int64_t n = s->M * s->R * s->S * (s->C / s->group), n_nonzero = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        n_nonzero += step->weights.w[i] != 0;
+    return (double)n_nonzero / (double)n;
+}
+
 /* ---- oneDNN ---- */
 
 static void onednn_run(const void *state, void *y, const void *x, int64_t n, void *work, int thread)
@@ -313,31 +396,47 @@ typedef pare_status maker(struct conv_kernel *out, const struct program *program
                           const struct step *step, struct pare_error *err);
 
 /* In the order of preference among equals. */
-static maker *const makers[] = {depthwise_new, direct_new, onednn_new, blas_new};
+static maker *const makers[] = {depthwise_new, direct_new, winograd_new,
+                                sparse_new,    onednn_new, blas_new};
 enum { N_MAKERS = sizeof makers / sizeof *makers };
 
-/* Seconds per run, the least of several; about two milliseconds are spent. */
-static double time_kernel(const struct conv_kernel *kernel, void *y, const void *x, int64_t n,
-                          void *work)
-{
-    double best = INFINITY, spent = 0;
-    int n_runs = 1;
+struct candidate {
+    struct conv_kernel kernel;
+    void *work;
+    int n_runs;   /* per sample */
+    double least; /* seconds per run */
+};
 
-    kernel->run(kernel->state, y, x, n, work, 0);
-    while (spent < 2e-3) {
-        double start = pare_clock_s();
-        for (int i = 0; i < n_runs; i++)
-            kernel->run(kernel->state, y, x, n, work, 0);
-        double seconds = pare_clock_s() - start;
-        spent += seconds;
-        if (seconds < 50e-6 && n_runs < 1 << 16) {
-            n_runs *= 2;
-            continue; /* too short to trust */
-        }
-        if (seconds / n_runs < best)
-            best = seconds / n_runs;
+static double time_runs(const struct candidate *c, void *y, const void *x, int64_t n)
+{
+    double start = pare_clock_s();
+
+    for (int i = 0; i < c->n_runs; i++)
+        c->kernel.run(c->kernel.state, y, x, n, c->work, 0);
+    return pare_clock_s() - start;
+}
+
+/* Samples of 30 us or one run, in rounds that visit all candidates: what disturbs one disturbs the
+ * others.  The least sample counts; about a millisecond is spent on each. */
+static void time_all(struct candidate *candidates, int n_candidates, void *y, const void *x,
+                     int64_t n)
+{
+    enum { ROUNDS = 30 };
+    double end;
+
+    for (int i = 0; i < n_candidates; i++) {
+        struct candidate *c = &candidates[i];
+        c->least = INFINITY;
+        for (c->n_runs = 1; time_runs(c, y, x, n) < 30e-6 && c->n_runs < 1 << 12;)
+            c->n_runs *= 2;
     }
-    return best;
+    end = pare_clock_s() + 0.02;
+    for (int round = 0; round < ROUNDS && (round < 3 || pare_clock_s() < end); round++)
+        for (int i = 0; i < n_candidates; i++) {
+            struct candidate *c = &candidates[i];
+            double seconds = time_runs(c, y, x, n) / c->n_runs;
+            c->least = seconds < c->least ? seconds : c->least;
+        }
 }
 
 static void *zeroed(size_t n_bytes)
@@ -361,35 +460,41 @@ static pare_status choose_fastest(const struct program *program, const struct st
                                   struct conv_kernel *out, struct pare_error *err)
 {
     /* To displace an earlier kernel, a later one must be this much faster. */
-    const double margin = 0.97;
+    const double margin = 0.96;
     const struct buffer *px = &program->buffers[step->x], *py = &program->buffers[step->y];
     /* Batches beyond this do not change which kernel is best. */
     int64_t n = program->options.max_batch < 32 ? program->options.max_batch : 32;
     void *x = zeroed((size_t)(n * px->n_elems) * (px->is_u8 ? 1 : sizeof(float)));
     void *y = zeroed((size_t)(n * py->n_elems) * (py->is_u8 ? 1 : sizeof(float)));
-    double best = INFINITY;
+    struct candidate candidates[N_MAKERS] = {0};
+    int n_candidates = 0, best = 0;
     pare_status st = PARE_OK;
 
     if (!x || !y)
         st = pare_fail(err, PARE_ENOMEM, "no memory to time '%s'", step->name);
     for (int i = 0; !st && i < N_MAKERS; i++) {
-        struct conv_kernel kernel = {0};
-        pare_status made = makers[i](&kernel, program, step, err);
-        if (made == PARE_EUNSUPPORTED)
+        struct candidate *c = &candidates[n_candidates];
+        st = makers[i](&c->kernel, program, step, err);
+        if (st == PARE_EUNSUPPORTED) {
+            st = PARE_OK;
             continue;
-        st = made;
-        void *work = st ? NULL : zeroed(kernel.work_bytes);
-        if (!st && !work)
-            st = pare_fail(err, PARE_ENOMEM, "no memory to time '%s'", step->name);
-        double seconds = st ? INFINITY : time_kernel(&kernel, y, x, n, work);
-        if (seconds < best * (best < INFINITY ? margin : 1)) {
-            kernel_clear(out);
-            *out = kernel;
-            best = seconds;
-        } else {
-            kernel_clear(&kernel);
         }
-        free(work);
+        n_candidates += !st;
+        c->work = st ? NULL : zeroed(c->kernel.work_bytes);
+        if (!st && !c->work)
+            st = pare_fail(err, PARE_ENOMEM, "no memory to time '%s'", step->name);
+    }
+    if (!st && n_candidates > 1)
+        time_all(candidates, n_candidates, y, x, n);
+    for (int i = 1; !st && i < n_candidates; i++)
+        if (candidates[i].least < margin * candidates[best].least)
+            best = i;
+    for (int i = 0; i < n_candidates; i++) {
+        free(candidates[i].work);
+        if (!st && i == best)
+            *out = candidates[i].kernel;
+        else
+            kernel_clear(&candidates[i].kernel);
     }
     free(x);
     free(y);
@@ -405,6 +510,12 @@ static pare_status choose_by_shape(const struct program *program, const struct s
 
     if (is_depthwise(step))
         return depthwise_new(out, program, step, err);
+    /* Where the measured break-even lies: a product of one row is bound by picking elements. */
+    if (step->weights.is_sparse && !step->weights.is_u8 &&
+        density_of(step) <= (is_product(step) ? 0.1 : 0.3))
+        st = sparse_new(out, program, step, err);
+    if (st != PARE_EUNSUPPORTED)
+        return st;
     if (prefers_library)
         st = onednn_new(out, program, step, err);
     return st == PARE_EUNSUPPORTED ? direct_new(out, program, step, err) : st;

@@ -91,25 +91,26 @@ void pare_avgpool_u8_ref(uint8_t *y, const uint8_t *x, int32_t x_zero, const str
 }
 
 /* The same with LANES channels at a time. */
-#define BLOCKED(TYPE, SUM_TYPE, START, STEP, FINISH)                                           \
-    for (int64_t pixel = 0; pixel < n * s->P * s->Q; pixel++) {                                \
-        struct pare_window v = pare_window_at(s, pixel / s->Q % s->P, pixel % s->Q);           \
-        for (int64_t first = 0; first < s->C; first += LANES) {                                \
-            int64_t count = s->C - first < LANES ? s->C - first : LANES;                       \
-            SUM_TYPE acc[LANES];                                                               \
-            for (int64_t k = 0; k < LANES; k++)                                                \
-                acc[k] = START;                                                                \
-            for (int64_t r = v.r0; r < v.r1; r++)                                              \
-                for (int64_t c = v.s0; c < v.s1; c++) {                                        \
-                    const TYPE *from = x + tap_at(s, &v, pixel / (s->P * s->Q), r, c) + first; \
-                    for (int64_t k = 0; k < count; k++)                                        \
-                        acc[k] = STEP;                                                         \
-                }                                                                              \
-            TYPE *to = y + pixel * s->C + first;                                               \
-            for (int64_t k = 0; k < count; k++)                                                \
-                to[k] = FINISH;                                                                \
-        }                                                                                      \
-    }
+#define BLOCKED(TYPE, SUM_TYPE, START, STEP, FINISH)                                     \
+    for (int64_t line = 0; line < n * s->P; line++)                                      \
+        for (int64_t q = 0; q < s->Q; q++) {                                             \
+            struct pare_window v = pare_window_at(s, line % s->P, q);                    \
+            for (int64_t first = 0; first < s->C; first += LANES) {                      \
+                int64_t count = s->C - first < LANES ? s->C - first : LANES;             \
+                SUM_TYPE acc[LANES];                                                     \
+                for (int64_t k = 0; k < LANES; k++)                                      \
+                    acc[k] = START;                                                      \
+                for (int64_t r = v.r0; r < v.r1; r++)                                    \
+                    for (int64_t c = v.s0; c < v.s1; c++) {                              \
+                        const TYPE *from = x + tap_at(s, &v, line / s->P, r, c) + first; \
+                        for (int64_t k = 0; k < count; k++)                              \
+                            acc[k] = STEP;                                               \
+                    }                                                                    \
+                TYPE *to = y + (line * s->Q + q) * s->C + first;                         \
+                for (int64_t k = 0; k < count; k++)                                      \
+                    to[k] = FINISH;                                                      \
+            }                                                                            \
+        }
 
 PARE_CLONES static void maxpool_f32_plain(float *y, const float *x, const struct pare_conv2d *s,
                                           int64_t n){
@@ -135,19 +136,21 @@ PARE_CLONES
 PARE_FOR_AVX512 static void maxpool_f32_avx512(float *y, const float *x,
                                                const struct pare_conv2d *s, int64_t n)
 {
-    for (int64_t pixel = 0; pixel < n * s->P * s->Q; pixel++) {
-        int64_t i = pixel / (s->P * s->Q);
-        struct pare_window v = pare_window_at(s, pixel / s->Q % s->P, pixel % s->Q);
-        for (int64_t first = 0; first < s->C; first += 16) {
-            int64_t left = s->C - first;
-            __mmask16 mask = left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1);
-            __m512 best = _mm512_set1_ps(-INFINITY);
-            for (int64_t r = v.r0; r < v.r1; r++) {
-                const float *from = x + tap_at(s, &v, i, r, v.s0) + first;
-                for (int64_t c = v.s0; c < v.s1; c++, from += s->dilation_w * s->C)
-                    best = _mm512_max_ps(best, _mm512_maskz_loadu_ps(mask, from));
+    for (int64_t pixel = 0, line = 0; line < n * s->P; line++) {
+        int64_t i = line / s->P, p = line % s->P;
+        for (int64_t q = 0; q < s->Q; q++, pixel++) {
+            struct pare_window v = pare_window_at(s, p, q);
+            for (int64_t first = 0; first < s->C; first += 16) {
+                int64_t left = s->C - first;
+                __mmask16 mask = left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1);
+                __m512 best = _mm512_set1_ps(-INFINITY);
+                for (int64_t r = v.r0; r < v.r1; r++) {
+                    const float *from = x + tap_at(s, &v, i, r, v.s0) + first;
+                    for (int64_t c = v.s0; c < v.s1; c++, from += s->dilation_w * s->C)
+                        best = _mm512_max_ps(best, _mm512_maskz_loadu_ps(mask, from));
+                }
+                _mm512_mask_storeu_ps(y + pixel * s->C + first, mask, best);
             }
-            _mm512_mask_storeu_ps(y + pixel * s->C + first, mask, best);
         }
     }
 }
@@ -155,19 +158,21 @@ PARE_FOR_AVX512 static void maxpool_f32_avx512(float *y, const float *x,
 PARE_FOR_AVX512 static void maxpool_u8_avx512(uint8_t *y, const uint8_t *x,
                                               const struct pare_conv2d *s, int64_t n)
 {
-    for (int64_t pixel = 0; pixel < n * s->P * s->Q; pixel++) {
-        int64_t i = pixel / (s->P * s->Q);
-        struct pare_window v = pare_window_at(s, pixel / s->Q % s->P, pixel % s->Q);
-        for (int64_t first = 0; first < s->C; first += 64) {
-            int64_t left = s->C - first;
-            __mmask64 mask = left >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1;
-            __m512i best = _mm512_setzero_si512();
-            for (int64_t r = v.r0; r < v.r1; r++) {
-                const uint8_t *from = x + tap_at(s, &v, i, r, v.s0) + first;
-                for (int64_t c = v.s0; c < v.s1; c++, from += s->dilation_w * s->C)
-                    best = _mm512_max_epu8(best, _mm512_maskz_loadu_epi8(mask, from));
+    for (int64_t pixel = 0, line = 0; line < n * s->P; line++) {
+        int64_t i = line / s->P, p = line % s->P;
+        for (int64_t q = 0; q < s->Q; q++, pixel++) {
+            struct pare_window v = pare_window_at(s, p, q);
+            for (int64_t first = 0; first < s->C; first += 64) {
+                int64_t left = s->C - first;
+                __mmask64 mask = left >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1;
+                __m512i best = _mm512_setzero_si512();
+                for (int64_t r = v.r0; r < v.r1; r++) {
+                    const uint8_t *from = x + tap_at(s, &v, i, r, v.s0) + first;
+                    for (int64_t c = v.s0; c < v.s1; c++, from += s->dilation_w * s->C)
+                        best = _mm512_max_epu8(best, _mm512_maskz_loadu_epi8(mask, from));
+                }
+                _mm512_mask_storeu_epi8(y + pixel * s->C + first, mask, best);
             }
-            _mm512_mask_storeu_epi8(y + pixel * s->C + first, mask, best);
         }
     }
 }

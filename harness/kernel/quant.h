@@ -8,6 +8,7 @@
 #define PARE_KERNEL_QUANT_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The integers that a result may take; a fused activation narrows them. */

@@ -16,6 +16,8 @@ static inline int64_t pare_window_first(int64_t at, int64_t dilation)
 
 static inline int64_t pare_window_end(int64_t at, int64_t dilation, int64_t extent, int64_t n_taps)
 {
+    if (at + (n_taps - 1) * dilation < extent)
+        return n_taps; /* most windows: no division */
     int64_t end = at >= extent ? 0 : (extent - at + dilation - 1) / dilation;
     return end < n_taps ? end : n_taps;
 }

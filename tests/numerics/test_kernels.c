@@ -15,6 +15,8 @@
 #include "kernel/elementwise.h"
 #include "kernel/onednn.h"
 #include "kernel/pool.h"
+#include "kernel/sparse.h"
+#include "kernel/winograd.h"
 
 enum { N_SHAPES = 120 };
 
@@ -284,6 +286,93 @@ static void onednn_matches_the_plain_loops_in_f32(void **state)
 #else
     assert_int_equal(n_run, 0);
 #endif
+}
+
+static void fast_convolution_matches_the_plain_loops(void **state)
+{
+    struct pare_rng rng;
+    struct pare_error err = {0};
+    int n_run = 0;
+
+    (void)state;
+    pare_rng_init(&rng, 10, 0);
+    for (int i = 1; i < N_SHAPES; i += 2) {
+        struct conv_case c = conv_case(&rng, i);
+        c.s.R = c.s.S = i % 3 ? 3 : 5;
+        c.s.group = c.s.stride_h = c.s.stride_w = c.s.dilation_h = c.s.dilation_w = 1;
+        c.s.H += 5;
+        c.s.W += 5;
+        c.s.P = c.s.H + c.s.pad_top + c.s.pad_bottom - c.s.R + 1;
+        c.s.Q = c.s.W + c.s.pad_left + c.s.pad_right - c.s.S + 1;
+        c.x_elems = c.n * c.s.C * c.s.H * c.s.W;
+        c.w_elems = c.s.M * c.s.R * c.s.S * c.s.C;
+        c.y_elems = c.n * c.s.M * c.s.P * c.s.Q;
+        float *x = random_f32(&rng, c.x_elems), *w = random_f32(&rng, c.w_elems);
+        float *bias = i % 4 == 1 ? random_f32(&rng, c.s.M) : NULL;
+        float *y = malloc(sizeof *y * (size_t)c.y_elems);
+        float *expected = malloc(sizeof *y * (size_t)c.y_elems);
+        float low = i % 5 ? 0 : -INFINITY, high = i % 7 ? INFINITY : 6;
+        struct pare_winograd *conv = NULL;
+        pare_status st = pare_winograd_new(&conv, &c.s, w, bias, low, high, pare_isa_best(), &err);
+        assert_true(st == PARE_OK ||
+                    (st == PARE_EUNSUPPORTED && pare_isa_best() < PARE_ISA_AVX512));
+        if (!st) {
+            void *work = aligned(pare_winograd_work_bytes(conv));
+            pare_conv2d_f32_ref(expected, x, w, bias, &c.s, c.n, low, high);
+            pare_winograd_run(conv, y, x, c.n, work);
+            /* Filters go through factors from 1/24 to 256/576: one or two digits of f32. */
+            assert_close(y, expected, c.y_elems, 1e-5,
+                         5e-5 * sqrt((double)(c.s.R * c.s.S * c.s.C)));
+            free(work);
+            n_run++;
+        }
+        pare_winograd_free(conv);
+        free(x), free(w), free(bias), free(y), free(expected);
+    }
+    assert_int_equal(n_run, pare_isa_best() < PARE_ISA_AVX512 ? 0 : N_SHAPES / 2);
+}
+
+static void sparse_products_match_the_plain_loops_in_any_batch(void **state)
+{
+    struct pare_rng rng;
+    struct pare_error err = {0};
+    int n_run = 0;
+
+    (void)state;
+    pare_rng_init(&rng, 12, 0);
+    for (int i = 0; i < N_SHAPES; i++) {
+        struct conv_case c = conv_case(&rng, i);
+        double density = pare_rng_uniform(&rng);
+        float *x = random_f32(&rng, c.x_elems), *w = random_f32(&rng, c.w_elems);
+        float *bias = i % 2 ? random_f32(&rng, c.s.M) : NULL;
+        float *y = malloc(sizeof *y * (size_t)c.y_elems),
+              *one = malloc(sizeof *y * (size_t)c.y_elems);
+        float *expected = malloc(sizeof *y * (size_t)c.y_elems);
+        float low = i % 3 ? 0 : -INFINITY, high = i % 5 ? INFINITY : 6;
+        for (int64_t k = 0; k < c.w_elems; k++)
+            w[k] = pare_rng_uniform(&rng) < density ? w[k] : 0;
+        pare_conv2d_f32_ref(expected, x, w, bias, &c.s, c.n, low, high);
+        for (int isa = 0; isa <= (int)pare_isa_best(); isa++) {
+            struct pare_sparse_f32 *conv = NULL;
+            pare_status st = pare_sparse_f32_new(&conv, &c.s, w, bias, low, high, isa, &err);
+            assert_true(st == PARE_OK ||
+                        (st == PARE_EUNSUPPORTED && (c.s.group != 1 || c.s.stride_w != 1)));
+            if (st)
+                continue;
+            void *work = aligned(pare_sparse_f32_work_bytes(conv));
+            pare_sparse_f32_run(conv, y, x, c.n, work);
+            assert_close(y, expected, c.y_elems, 1e-6, f32_atol(&c.s));
+            for (int64_t k = 0; k < c.n; k++)
+                pare_sparse_f32_run(conv, one + k * (c.y_elems / c.n), x + k * (c.x_elems / c.n), 1,
+                                    work);
+            assert_memory_equal(y, one, sizeof *y * (size_t)c.y_elems);
+            free(work);
+            pare_sparse_f32_free(conv);
+            n_run++;
+        }
+        free(x), free(w), free(bias), free(y), free(one), free(expected);
+    }
+    assert_true(n_run > N_SHAPES / 3);
 }
 
 static void onednn_is_equal_to_the_plain_loops_on_integers(void **state)
@@ -680,6 +769,8 @@ int main(void)
         cmocka_unit_test(conv2d_f32_gives_a_sample_the_same_bits_in_any_batch),
         cmocka_unit_test(conv2d_u8_on_every_instruction_set_is_equal_to_the_plain_loops),
         cmocka_unit_test(onednn_matches_the_plain_loops_in_f32),
+        cmocka_unit_test(fast_convolution_matches_the_plain_loops),
+        cmocka_unit_test(sparse_products_match_the_plain_loops_in_any_batch),
         cmocka_unit_test(onednn_is_equal_to_the_plain_loops_on_integers),
         cmocka_unit_test(depthwise_kernels_match_grouped_convolution),
         cmocka_unit_test(pools_match_the_plain_loops),

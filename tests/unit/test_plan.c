@@ -625,6 +625,38 @@ static void integer_weights_behind_a_float_input_are_dequantized_and_say_so(void
     pare_graph_free(graph);
 }
 
+static void sparse_weights_are_stored_sparse_where_that_is_faster(void **state)
+{
+    struct pare_graph *graph = zoo("lenet5");
+    struct pare_error err = {0};
+    struct pare_rng rng;
+    int n_sparse = 0;
+
+    (void)state;
+    struct pare_plan *dense = make_plan(graph, PARE_KERNELS_DEFAULT, 1, 1, false);
+    pare_rng_init(&rng, 1, 0);
+    pare_each_node(node, graph) {
+        if (node->op != PARE_OP_CONV && node->op != PARE_OP_GEMM)
+            continue;
+        struct pare_value *w = node->inputs[1];
+        assert_ok(pare_value_own_data(w, &err), &err);
+        for (int64_t i = 0; i < pare_tensor_elems(w->data); i++)
+            if (pare_rng_uniform(&rng) < 0.95)
+                pare_tensor_f32(w->data)[i] = 0;
+        w->coding.is_sparse = true;
+    }
+    for (int kernels = PARE_KERNELS_DEFAULT; kernels <= PARE_KERNELS_PORTABLE; kernels++)
+        check_against_truth(graph, kernels, "sparse lenet5");
+    struct pare_plan *sparse = make_plan(graph, PARE_KERNELS_DEFAULT, 1, 1, false);
+    for (int i = 0; i < pare_plan_n_layers(sparse); i++)
+        n_sparse += strstr(pare_plan_layer(sparse, i).kernel, "csr") != NULL;
+    assert_int_equal(n_sparse, 4);
+    assert_true(pare_plan_weight_bytes(sparse) < pare_plan_weight_bytes(dense) / 5);
+    pare_plan_free(dense);
+    pare_plan_free(sparse);
+    pare_graph_free(graph);
+}
+
 static void a_clip_between_integers_is_a_narrower_range(void **state)
 {
     struct pare_graph *graph = pare_graph_new("clip");
@@ -726,6 +758,7 @@ int main(void)
         cmocka_unit_test(layers_carry_all_multiplications_and_their_seconds),
         cmocka_unit_test(a_plan_outlives_its_graph),
         cmocka_unit_test(integer_weights_behind_a_float_input_are_dequantized_and_say_so),
+        cmocka_unit_test(sparse_weights_are_stored_sparse_where_that_is_faster),
         cmocka_unit_test(a_clip_between_integers_is_a_narrower_range),
         cmocka_unit_test(what_cannot_run_is_named),
 #if !defined(__SANITIZE_ADDRESS__)
