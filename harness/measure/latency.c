@@ -11,13 +11,14 @@
 #include "base/arena.h"
 #include "base/clock.h"
 
-#define MIN_RUN_S  200e-6 /* some thousand times the clock's own cost */
-#define MAX_RUN_S  20e-3
-#define WARM_UP_S  20e-3 /* until the core has left its sleepy frequency */
-#define SLOW_RUN_S 0.1   /* so long a call is not worth a second one to warm the caches */
+#define MIN_RUN_S    200e-6 /* some thousand times the clock's own cost */
+#define MAX_RUN_S    5e-3   /* of fast subjects beside slow ones */
+#define WARM_UP_S    20e-3  /* until the core has left its sleepy frequency */
+#define MAX_ATTEMPTS 4
+#define SLOW_RUN_S   0.1 /* so long a call is not worth a second one to warm the caches */
 
 struct timed_calls {
-    const struct pare_latency_call *calls;
+    const struct pare_latency_copies *calls;
     int64_t *n_runs;      /* per sample */
     bool *needs_warm_run; /* other subjects have been through the caches */
 };
@@ -29,58 +30,83 @@ static int64_t involuntary_switches(void)
     return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nivcsw : 0;
 }
 
-static double time_runs(const struct pare_latency_call *call, int64_t n)
+static double time_runs(const struct pare_latency_copies *call, int copy, int64_t n)
 {
+    void *arg = call->args[copy];
     double start = pare_clock_s();
 
     for (int64_t i = 0; i < n; i++)
-        call->run(call->arg);
+        call->run(arg);
     return pare_clock_s() - start;
 }
 
-static struct pare_latency_sample take_sample(void *state, int subject)
+/* A sample during which another thread took the core says little about the subject: it is taken
+ * anew, some times at most, and the sample remembers. */
+static struct pare_latency_sample take_sample(void *state, int subject, int copy)
 {
     const struct timed_calls *t = state;
-    const struct pare_latency_call *call = &t->calls[subject];
-    double start = pare_clock_s(), seconds;
-    int64_t before;
+    const struct pare_latency_copies *call = &t->calls[subject];
+    struct pare_latency_sample sample = {0};
+    double start = pare_clock_s();
 
-    if (t->needs_warm_run[subject])
-        call->run(call->arg);
-    before = involuntary_switches();
-    seconds = time_runs(call, t->n_runs[subject]);
-    return (struct pare_latency_sample){
-        .seconds = seconds / (double)t->n_runs[subject],
-        .is_interrupted = involuntary_switches() != before,
-        .spent_s = pare_clock_s() - start,
-    };
+    for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        int64_t before;
+
+        if (t->needs_warm_run[subject])
+            call->run(call->args[copy]);
+        before = involuntary_switches();
+        sample.seconds = time_runs(call, copy, t->n_runs[subject]) / (double)t->n_runs[subject];
+        if (involuntary_switches() == before)
+            break;
+        sample.is_interrupted = true;
+    }
+    sample.spent_s = pare_clock_s() - start;
+    return sample;
 }
 
-/* Warms up and finds how many runs make one sample.  A sample of a fast subject is made longer
- * beside a slow one, so that both need about as many blocks. */
+/* Seconds of one run, the best of some tries of at least MIN_RUN_S each. */
+static double estimate_run(const struct pare_latency_copies *call)
+{
+    double best = INFINITY;
+    int64_t n = 1;
+
+    for (int attempt = 0; attempt < 5; attempt++) {
+        double seconds = time_runs(call, 0, n);
+
+        while (seconds < MIN_RUN_S && n < INT64_C(1) << 40) {
+            n *= 2;
+            seconds = time_runs(call, 0, n);
+        }
+        best = fmin(best, seconds / (double)n);
+        if (seconds > SLOW_RUN_S)
+            break;
+    }
+    return best;
+}
+
+/* Warms up and finds how many runs make one sample.  All samples last about as long, so that the
+ * machine disturbs all subjects alike and all need about as many blocks. */
 static void calibrate(struct timed_calls *t, int n)
 {
-    double slowest = 0, run_s;
+    double *run_s = pare_xcalloc((size_t)n, sizeof *run_s), slowest = 0, sample_s;
 
     for (int i = 0; i < n; i++) {
-        double once = time_runs(&t->calls[i], 1), spent = once;
+        double start = pare_clock_s();
 
-        while (spent < WARM_UP_S) {
-            once = time_runs(&t->calls[i], 1);
-            spent += once + 1e-9; /* a clock that stands still must not hold us */
-        }
-        slowest = fmax(slowest, once);
+        for (int copy = 1; copy < t->calls[i].n; copy++)
+            time_runs(&t->calls[i], copy, 1);
+        do
+            time_runs(&t->calls[i], 0, 1);
+        while (pare_clock_s() - start < WARM_UP_S);
+        run_s[i] = fmax(estimate_run(&t->calls[i]), 1e-10);
+        slowest = fmax(slowest, run_s[i]);
     }
-    run_s = fmin(fmax(slowest / 4, MIN_RUN_S), MAX_RUN_S);
+    sample_s = fmin(fmax(slowest, MIN_RUN_S), MAX_RUN_S);
     for (int i = 0; i < n; i++) {
-        double seconds;
-
-        t->n_runs[i] = 1;
-        while ((seconds = time_runs(&t->calls[i], t->n_runs[i])) < run_s &&
-               t->n_runs[i] < INT64_C(1) << 40)
-            t->n_runs[i] *= 2;
-        t->needs_warm_run[i] = seconds / (double)t->n_runs[i] < SLOW_RUN_S;
+        t->n_runs[i] = (int64_t)ceil(sample_s / run_s[i]);
+        t->needs_warm_run[i] = run_s[i] < SLOW_RUN_S;
     }
+    free(run_s);
 }
 
 /* Binds the thread to one core; the set it had before goes to *old. */
@@ -103,81 +129,46 @@ static pare_status pin(int cpu, cpu_set_t *old, struct pare_error *err)
     return PARE_OK;
 }
 
-pare_status pare_latency_measure_calls(const struct pare_latency_call *calls, int n,
-                                       const struct pare_latency_options *options,
-                                       struct pare_latency_result *results, struct pare_error *err)
+pare_status pare_latency_measure_copies(const struct pare_latency_copies *subjects, int n,
+                                        const struct pare_latency_options *options,
+                                        struct pare_latency_result *results, struct pare_error *err)
 {
     struct timed_calls timed = {
-        .calls = calls,
+        .calls = subjects,
         .n_runs = pare_xcalloc((size_t)n, sizeof *timed.n_runs),
         .needs_warm_run = pare_xcalloc((size_t)n, sizeof *timed.needs_warm_run),
     };
-    struct pare_latency_source source = {take_sample, &timed};
+    int *n_copies = pare_xcalloc((size_t)n, sizeof *n_copies);
+    struct pare_latency_source source = {take_sample, &timed, n_copies};
     cpu_set_t old;
     pare_status st;
 
-    for (int i = 0; i < n; i++) /* so that they may be cleared whatever happens */
-        results[i] = (struct pare_latency_result){0};
+    for (int i = 0; i < n; i++) {
+        results[i] = (struct pare_latency_result){0}; /* may be cleared whatever happens */
+        n_copies[i] = subjects[i].n;
+    }
     st = pin(options->cpu, &old, err);
     if (!st) {
         calibrate(&timed, n);
         st = pare_latency_protocol(&source, n, options, results, err);
         sched_setaffinity(0, sizeof old, &old);
     }
+    free(n_copies);
     free(timed.n_runs);
     free(timed.needs_warm_run);
     return st;
 }
 
-struct plan_run {
-    struct pare_plan *plan;
-    const float *input;
-    float *output;
-};
-
-static void run_plan(void *arg)
+pare_status pare_latency_measure_calls(const struct pare_latency_call *calls, int n,
+                                       const struct pare_latency_options *options,
+                                       struct pare_latency_result *results, struct pare_error *err)
 {
-    struct plan_run *run = arg;
-
-    pare_plan_run(run->plan, run->input, 1, run->output);
-}
-
-/* Floats that hold one output: no layer has more elements than bytes, and one of them makes it. */
-static size_t output_room(const struct pare_plan *plan)
-{
-    int64_t room = 4096;
-
-    for (int i = 0; i < pare_plan_n_layers(plan); i++) {
-        struct pare_plan_layer layer = pare_plan_layer(plan, i);
-
-        room = layer.output_bytes > room ? layer.output_bytes : room;
-        room = layer.input_bytes > room ? layer.input_bytes : room;
-    }
-    return (size_t)room;
-}
-
-pare_status pare_latency_measure(const struct pare_latency_subject *subjects, int n,
-                                 const struct pare_latency_options *options,
-                                 struct pare_latency_result *results, struct pare_error *err)
-{
-    struct plan_run *runs = pare_xcalloc((size_t)n, sizeof *runs);
-    struct pare_latency_call *calls = pare_xcalloc((size_t)n, sizeof *calls);
-    pare_status st = PARE_OK;
+    struct pare_latency_copies *subjects = pare_xcalloc((size_t)n, sizeof *subjects);
+    pare_status st;
 
     for (int i = 0; i < n; i++)
-        results[i] = (struct pare_latency_result){0};
-    for (int i = 0; i < n && !st; i++) {
-        runs[i] = (struct plan_run){.plan = subjects[i].plan, .input = subjects[i].input};
-        runs[i].output = calloc(output_room(subjects[i].plan), sizeof(float));
-        calls[i] = (struct pare_latency_call){run_plan, &runs[i]};
-        if (!runs[i].output)
-            st = pare_fail(err, PARE_ENOMEM, "no memory for the output of a measured network");
-    }
-    if (!st)
-        st = pare_latency_measure_calls(calls, n, options, results, err);
-    for (int i = 0; i < n; i++)
-        free(runs[i].output);
-    free(runs);
-    free(calls);
+        subjects[i] = (struct pare_latency_copies){calls[i].run, &calls[i].arg, 1};
+    st = pare_latency_measure_copies(subjects, n, options, results, err);
+    free(subjects);
     return st;
 }

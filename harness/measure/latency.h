@@ -16,7 +16,9 @@ struct pare_latency_subject {
     const float *input; /* one sample */
 };
 struct pare_latency_options {
-    double target_rel_width;  /* stop when (high-low)/value of p50 is below; default 0.02 */
+    /* Stop when (high-low)/value of p50 is below, as far as more blocks can narrow it, or that of the
+     * ratio while p50 is within 15 %: the machine wobbles, but all alike.  Default 0.02. */
+    double target_rel_width;
     double max_s_per_subject; /* give up after; default 3 s */
     uint64_t seed;
     int cpu; /* pin to this one; -1: choose */
@@ -32,16 +34,33 @@ struct pare_latency_result {
     double *samples_s; /* malloc'ed: seconds per run, one per block sample */
 };
 
-/* `differs` is said when the paired ratio is off 1 by at least this much and its interval at 99.9 %
- * keeps 1 out, on at least 20 effectively independent blocks.  Less than this, two copies of one
- * artifact differ too, by where their weights lie in memory. */
-#define PARE_LATENCY_MIN_EFFECT 0.01
+/* `differs` is said when the paired ratio is off 1 by at least the minimal effect and its interval
+ * keeps 1 out, on at least 20 effectively independent blocks.  The interval has two parts: the
+ * blocks' own noise (at 99.9 %) and, where a subject was measured in several copies, what the copies
+ * differ by (at 99.5 %).  Two copies of one artifact do differ, by where their weights lie in memory:
+ * some per cent for networks that just fill a cache.  One copy cannot know by how much, so its
+ * minimal effect is larger. */
+#define PARE_LATENCY_MIN_EFFECT          0.01
+#define PARE_LATENCY_MIN_EFFECT_ONE_COPY 0.05
+#define PARE_LATENCY_MAX_COPIES          16
 
 void pare_latency_defaults(struct pare_latency_options *options);
 /* results[n]; free with pare_latency_clear(). */
 pare_status pare_latency_measure(const struct pare_latency_subject *subjects, int n,
                                  const struct pare_latency_options *options,
                                  struct pare_latency_result *results, struct pare_error *err);
+/* The same for networks, each compiled n_copies times (tuned kernels, one thread), so that chance in
+ * memory layout and in the choice of kernels is part of the interval; 5 is a good number.  Large
+ * networks, which such chance does not touch, get fewer. */
+struct pare_latency_graph {
+    const struct pare_graph *graph;
+    const float *input; /* one sample */
+};
+pare_status pare_latency_measure_graphs(const struct pare_latency_graph *subjects, int n,
+                                        int n_copies, const struct pare_latency_options *options,
+                                        struct pare_latency_result *results,
+                                        struct pare_error *err);
+
 /* The same for anything that can be called. */
 struct pare_latency_call {
     void (*run)(void *arg);
@@ -51,15 +70,28 @@ pare_status pare_latency_measure_calls(const struct pare_latency_call *calls, in
                                        const struct pare_latency_options *options,
                                        struct pare_latency_result *results, struct pare_error *err);
 
-/* The protocol alone, over a source of samples: the real clock, or a simulation. */
+/* The same where each subject has n arguments that mean the same work. */
+struct pare_latency_copies {
+    void (*run)(void *arg);
+    void *const *args;
+    int n; /* 1 .. PARE_LATENCY_MAX_COPIES */
+};
+pare_status pare_latency_measure_copies(const struct pare_latency_copies *subjects, int n,
+                                        const struct pare_latency_options *options,
+                                        struct pare_latency_result *results,
+                                        struct pare_error *err);
+
+/* The protocol alone, over a source of samples: the real clock, or a simulation.  Every block takes
+ * each subject's copy at random. */
 struct pare_latency_sample {
     double seconds;      /* per run */
     double spent_s;      /* what taking it cost, warm-up included */
     bool is_interrupted; /* the thread was taken off its core meanwhile */
 };
 struct pare_latency_source {
-    struct pare_latency_sample (*take)(void *state, int subject);
+    struct pare_latency_sample (*take)(void *state, int subject, int copy);
     void *state;
+    const int *n_copies; /* of each subject; NULL: one */
 };
 pare_status pare_latency_protocol(const struct pare_latency_source *source, int n,
                                   const struct pare_latency_options *options,

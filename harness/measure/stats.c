@@ -235,9 +235,7 @@ double pare_series_n_effective(const double *series, int64_t n, double q)
     return n_effective_about(series, n, threshold);
 }
 
-/* Student's t at the probability where the normal has z, by the Cornish-Fisher expansion
- * (Abramowitz and Stegun 26.7.5); within 1 % from 5 degrees of freedom up for z < 3.5. */
-static double student_t(double z, double freedom)
+double pare_student_t(double z, double freedom)
 {
     double z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;
 
@@ -255,7 +253,7 @@ struct pare_interval pare_series_quantile(const double *series, int64_t n, doubl
     sorted = sorted_copy(series, n);
     out.value = quantile_of_sorted(sorted, n, q);
     n_effective = fmax(n_effective_about(series, n, out.value), 2);
-    spread = student_t(z, n_effective - 1) * sqrt(q * (1 - q) / n_effective);
+    spread = pare_student_t(z, n_effective - 1) * sqrt(q * (1 - q) / n_effective);
     low = floor((q - spread) * (double)n) - 1;
     high = ceil((q + spread) * (double)n);
     out.low = sorted[low < 0 ? 0 : (int64_t)low];

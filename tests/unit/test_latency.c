@@ -18,18 +18,22 @@ struct machine {
     double drift_per_s; /* both subjects slow down alike */
     double spike_rate;  /* share of samples hit by a burst of up to several times their length */
     int cycle;          /* > 0: every so many samples the machine is half as fast for as many */
+    int n_copies;       /* of each subject; 0: one */
+    double copy_sigma;  /* by how much copies of one subject differ */
+    double copy_offsets[2][16];
     struct pare_rng rng;
     double noise[2], clock_s;
     int64_t n_taken, n_of[2];
 };
 
-static struct pare_latency_sample take(void *state, int subject)
+static struct pare_latency_sample take(void *state, int subject, int copy)
 {
     struct machine *m = state;
     double *noise = &m->noise[subject], fresh = pare_rng_normal(&m->rng), s;
 
     *noise = m->n_of[subject]++ ? m->rho * *noise + sqrt(1 - m->rho * m->rho) * fresh : fresh;
-    s = m->base_s * (subject ? m->ratio : 1) * exp(m->sigma * *noise + m->drift_per_s * m->clock_s);
+    s = m->base_s * (subject ? m->ratio : 1) *
+        exp(m->sigma * *noise + m->drift_per_s * m->clock_s + m->copy_offsets[subject][copy]);
     if (m->cycle && m->n_taken / m->cycle % 2)
         s *= 2;
     if (pare_rng_uniform(&m->rng) < m->spike_rate)
@@ -42,13 +46,17 @@ static struct pare_latency_sample take(void *state, int subject)
 static void simulate(struct machine machine, uint64_t seed, struct pare_latency_result results[2])
 {
     struct pare_latency_options options;
-    struct pare_latency_source source = {take, &machine};
+    const int n_copies[2] = {machine.n_copies, machine.n_copies};
+    struct pare_latency_source source = {take, &machine, machine.n_copies ? n_copies : NULL};
     struct pare_error err = {0};
 
     pare_latency_defaults(&options);
     options.seed = seed;
     options.max_s_per_subject = 0.6; /* at most 300 blocks: keeps the test short */
     pare_rng_init(&machine.rng, seed, 99);
+    for (int i = 0; i < 32; i++)
+        machine.copy_offsets[i / 16][i % 16] =
+            machine.copy_sigma ? machine.copy_sigma * pare_rng_normal(&machine.rng) : 0;
     assert_ok(pare_latency_protocol(&source, 2, &options, results, &err), &err);
 }
 
@@ -86,6 +94,13 @@ static void equal_subjects_are_rarely_called_different(void **state)
         {"spiky and autocorrelated", {.sigma = 0.04, .rho = 0.7, .spike_rate = 0.1}},
         {"two speeds", {.sigma = 0.02, .cycle = 37}},
         {"two speeds, slow changes", {.sigma = 0.02, .rho = 0.5, .cycle = 150}},
+        {"copies that differ", {.sigma = 0.01, .n_copies = 5, .copy_sigma = 0.01}},
+        {"autocorrelated, in copies", {.sigma = 0.03, .rho = 0.8, .n_copies = 5}},
+        {"drifting, in copies that differ",
+         {.sigma = 0.02, .drift_per_s = 1, .n_copies = 5, .copy_sigma = 0.02}},
+        {"copies that differ much", {.sigma = 0.02, .n_copies = 5, .copy_sigma = 0.05}},
+        {"three copies", {.sigma = 0.02, .n_copies = 3, .copy_sigma = 0.02}},
+        {"one copy that differs", {.sigma = 0.01, .copy_sigma = 0.01}},
     };
 
     (void)state;
@@ -106,7 +121,19 @@ static void a_real_difference_is_found(void **state)
 {
     (void)state;
     assert_true(share_declared_different(
-                    (struct machine){.base_s = 1e-3, .ratio = 1.03, .sigma = 0.01}, 200) > 0.99);
+                    (struct machine){.base_s = 1e-3, .ratio = 1.08, .sigma = 0.01}, 200) > 0.99);
+    assert_true(share_declared_different((struct machine){.base_s = 1e-3,
+                                                          .ratio = 1.05,
+                                                          .sigma = 0.01,
+                                                          .n_copies = 5,
+                                                          .copy_sigma = 0.01},
+                                         200) > 0.95);
+    assert_true(share_declared_different((struct machine){.base_s = 1e-3,
+                                                          .ratio = 1.02,
+                                                          .sigma = 0.01,
+                                                          .n_copies = 5,
+                                                          .copy_sigma = 0.002},
+                                         200) > 0.95);
     assert_true(share_declared_different((struct machine){.base_s = 1e-3,
                                                           .ratio = 0.9,
                                                           .sigma = 0.05,
@@ -118,7 +145,8 @@ static void a_real_difference_is_found(void **state)
                     200) > 0.99);
     /* Half a per cent is below what two copies of one artifact differ by. */
     assert_true(share_declared_different(
-                    (struct machine){.base_s = 1e-3, .ratio = 1.005, .sigma = 0.002}, 200) == 0);
+                    (struct machine){.base_s = 1e-3, .ratio = 1.005, .sigma = 0.002, .n_copies = 3},
+                    200) == 0);
 }
 
 static void the_ratio_interval_covers_the_truth(void **state)
@@ -177,17 +205,17 @@ static void an_unsettled_subject_is_unstable_with_its_cause(void **state)
     pare_latency_clear(r, 2);
 }
 
-static struct pare_latency_sample take_interrupted(void *state, int subject)
+static struct pare_latency_sample take_interrupted(void *state, int subject, int copy)
 {
-    struct pare_latency_sample sample = take(state, subject);
+    struct pare_latency_sample sample = take(state, subject, copy);
 
     sample.is_interrupted = ((struct machine *)state)->n_taken % 4 < 2;
     return sample;
 }
 
-static struct pare_latency_sample take_slow(void *state, int subject)
+static struct pare_latency_sample take_slow(void *state, int subject, int copy)
 {
-    struct pare_latency_sample sample = take(state, subject);
+    struct pare_latency_sample sample = take(state, subject, copy);
 
     sample.spent_s = 0.2;
     return sample;
@@ -196,7 +224,7 @@ static struct pare_latency_sample take_slow(void *state, int subject)
 static void interruptions_and_scarcity_are_named(void **state)
 {
     struct machine machine = {.base_s = 1e-3, .ratio = 1, .sigma = 0.5};
-    struct pare_latency_source source = {take_interrupted, &machine};
+    struct pare_latency_source source = {take_interrupted, &machine, NULL};
     struct pare_latency_options options;
     struct pare_latency_result r[2];
     struct pare_error err = {0};
