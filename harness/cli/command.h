@@ -34,7 +34,7 @@ struct pare_command {
 
 /* cmd_check.c, cmd_plan.c */
 extern const struct pare_command pare_cmd_check, pare_cmd_plan;
-/* cmd_info.c: what there is.  cmd_model.c: one model file. */
+/* cmd_info.c: what there is.  cmd_data.c.  cmd_model.c: one network. */
 extern const struct pare_command pare_cmd_methods, pare_cmd_hw, pare_cmd_data, pare_cmd_help,
     pare_cmd_version;
 extern const struct pare_command pare_cmd_inspect, pare_cmd_eval;
