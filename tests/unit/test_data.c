@@ -1,5 +1,6 @@
 #include "../support/check.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "../fuzz/fuzz_idx.c"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -987,6 +989,38 @@ static void threads_may_fetch_at_the_same_time(void **state)
     pare_data_close(data);
 }
 
+/* ---- The fuzzer's corpus ---- */
+
+static void every_file_of_the_corpus_is_answered(void **state)
+{
+    const char *top = getenv("PARE_TOP");
+    char path[4096];
+    struct dirent *entry;
+    int n_files = 0;
+    DIR *corpus;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/tests/fuzz/corpus/idx", top ? top : ".");
+    corpus = opendir(path);
+    assert_non_null(corpus);
+    while ((entry = readdir(corpus))) {
+        struct pare_file file;
+        struct pare_error err = {0};
+        char *full;
+
+        if (entry->d_name[0] == '.')
+            continue;
+        full = pare_path_join(path, entry->d_name);
+        assert_ok(pare_file_map(&file, full, &err), &err);
+        LLVMFuzzerTestOneInput(file.data, file.n_bytes);
+        pare_file_unmap(&file);
+        free(full);
+        n_files++;
+    }
+    closedir(corpus);
+    assert_true(n_files >= 10);
+}
+
 /* ---- The real sets, where they are ---- */
 
 static struct pare_data *open_real(const char *name, struct pare_data_spec *spec)
@@ -1129,6 +1163,7 @@ int main(void)
         cmocka_unit_test(unknown_names_and_options_are_refused),
         cmocka_unit_test(the_option_table_knows_every_set_and_the_defaults),
         cmocka_unit_test(threads_may_fetch_at_the_same_time),
+        cmocka_unit_test(every_file_of_the_corpus_is_answered),
         cmocka_unit_test(fashion_mnist_has_its_published_counts_and_labels),
         cmocka_unit_test(mnist_has_its_published_labels),
         cmocka_unit_test(cifar_10_unpacks_from_xz),
