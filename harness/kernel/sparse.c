@@ -127,29 +127,68 @@ static inline float clamped(const struct pare_sparse_f32 *conv, float v)
 }
 
 /* A small batch of a product: each weight picks its input element. */
-PARE_CLONES static void run_few(const struct pare_sparse_f32 *conv, float *y, const float *x,
-                                int64_t n)
+static void run_few_plain(const struct pare_sparse_f32 *conv, float *y, const float *x, int64_t n)
 {
     const struct pare_conv2d *s = &conv->walk.s;
 
     for (int64_t i = 0; i < n; i++, x += s->C, y += s->M)
         for (int64_t m = 0; m < s->M; m++) {
             float sum[N_PARTS] = {0};
-            int64_t k = conv->first[m], end = conv->first[m + 1];
-            for (; k + N_PARTS <= end; k += N_PARTS)
-                for (int p = 0; p < N_PARTS; p++)
-                    sum[p] = __builtin_fmaf(conv->values[k + p], x[conv->offsets[k + p]], sum[p]);
-            for (int p = 0; k + p < end; p++)
-                sum[p] = __builtin_fmaf(conv->values[k + p], x[conv->offsets[k + p]], sum[p]);
+            for (int64_t k = conv->first[m]; k < conv->first[m + 1]; k++) {
+                float *to = &sum[(k - conv->first[m]) % N_PARTS];
+                *to = __builtin_fmaf(conv->values[k], x[conv->offsets[k]], *to);
+            }
             y[m] = clamped(conv, (sum[0] + sum[1]) + (sum[2] + sum[3]) + conv->bias[m]);
         }
 }
 
-/* LANES neighbouring outputs of row m: sums[LANES]. */
+#ifdef PARE_HAVE_X86
+/* One by one: on many cores that beats gathering into vectors, and the order is that of the others. */
+PARE_FOR_AVX2 static void run_few_avx2(const struct pare_sparse_f32 *conv, float *y, const float *x,
+                                       int64_t n)
+{
+    const struct pare_conv2d *s = &conv->walk.s;
+    const int32_t *offsets = conv->offsets;
+    const float *values = conv->values;
+
+    for (int64_t i = 0; i < n; i++, x += s->C, y += s->M)
+        for (int64_t m = 0; m < s->M; m++) {
+            __m128 sum[N_PARTS] = {_mm_setzero_ps(), _mm_setzero_ps(), _mm_setzero_ps(),
+                                   _mm_setzero_ps()};
+            int64_t k = conv->first[m], end = conv->first[m + 1];
+            for (; k + N_PARTS <= end; k += N_PARTS)
+#pragma GCC unroll 4
+                for (int p = 0; p < N_PARTS; p++)
+                    sum[p] = _mm_fmadd_ss(_mm_load_ss(values + k + p),
+                                          _mm_load_ss(x + offsets[k + p]), sum[p]);
+#pragma GCC unroll 3
+            for (int p = 0; p < N_PARTS - 1; p++)
+                if (k + p < end)
+                    sum[p] = _mm_fmadd_ss(_mm_load_ss(values + k + p),
+                                          _mm_load_ss(x + offsets[k + p]), sum[p]);
+            float total = (_mm_cvtss_f32(sum[0]) + _mm_cvtss_f32(sum[1])) +
+                          (_mm_cvtss_f32(sum[2]) + _mm_cvtss_f32(sum[3]));
+            y[m] = clamped(conv, total + conv->bias[m]);
+        }
+}
+#endif
+
+static void run_few(const struct pare_sparse_f32 *conv, float *y, const float *x, int64_t n)
+{
+#ifdef PARE_HAVE_X86
+    if (conv->isa >= PARE_ISA_AVX2) {
+        run_few_avx2(conv, y, x, n);
+        return;
+    }
+#endif
+    run_few_plain(conv, y, x, n);
+}
+
+/* Neighbouring outputs of row m: sums[LANES] or fewer.  `scale` turns offsets into distances: 1, or the
+ * plane's length for a product. */
 typedef void lanes_fn(const struct pare_sparse_f32 *conv, float *sums, const float *x, int64_t m,
                       int64_t scale);
 
-/* `scale` turns offsets into distances: 1, or the plane's length for a product. */
 PARE_CLONES static void lanes_plain(const struct pare_sparse_f32 *conv, float *sums, const float *x,
                                     int64_t m, int64_t scale)
 {
@@ -166,17 +205,19 @@ PARE_CLONES static void lanes_plain(const struct pare_sparse_f32 *conv, float *s
 }
 
 #ifdef PARE_HAVE_X86
-PARE_FOR_AVX512 static void lanes_avx512(const struct pare_sparse_f32 *conv, float *sums,
-                                         const float *x, int64_t m, int64_t scale)
+#define INLINE static inline __attribute__((always_inline)) PARE_FOR_AVX512
+
+/* n, a constant in every caller, vectors of 16. */
+INLINE void lanes_avx512(const struct pare_sparse_f32 *conv, float *sums, const float *x, int64_t m,
+                         int64_t scale, const int n)
 {
-    enum { N_VECTORS = LANES / 16 };
-    __m512 part[N_PARTS][N_VECTORS];
+    __m512 part[N_PARTS][LANES / 16];
     int64_t k = conv->first[m], end = conv->first[m + 1];
 
 #pragma GCC unroll 4
     for (int p = 0; p < N_PARTS; p++)
 #pragma GCC unroll 6
-        for (int j = 0; j < N_VECTORS; j++)
+        for (int j = 0; j < n; j++)
             part[p][j] = _mm512_setzero_ps();
     for (; k + N_PARTS <= end; k += N_PARTS)
 #pragma GCC unroll 4
@@ -184,7 +225,7 @@ PARE_FOR_AVX512 static void lanes_avx512(const struct pare_sparse_f32 *conv, flo
             const float *from = x + conv->offsets[k + p] * scale;
             __m512 value = _mm512_set1_ps(conv->values[k + p]);
 #pragma GCC unroll 6
-            for (int j = 0; j < N_VECTORS; j++)
+            for (int j = 0; j < n; j++)
                 part[p][j] = _mm512_fmadd_ps(value, _mm512_loadu_ps(from + 16 * j), part[p][j]);
         }
 #pragma GCC unroll 3
@@ -193,25 +234,42 @@ PARE_FOR_AVX512 static void lanes_avx512(const struct pare_sparse_f32 *conv, flo
             const float *from = x + conv->offsets[k + p] * scale;
             __m512 value = _mm512_set1_ps(conv->values[k + p]);
 #pragma GCC unroll 6
-            for (int j = 0; j < N_VECTORS; j++)
+            for (int j = 0; j < n; j++)
                 part[p][j] = _mm512_fmadd_ps(value, _mm512_loadu_ps(from + 16 * j), part[p][j]);
         }
 #pragma GCC unroll 6
-    for (int j = 0; j < N_VECTORS; j++) {
+    for (int j = 0; j < n; j++) {
         __m512 sum = _mm512_add_ps(_mm512_add_ps(part[0][j], part[1][j]),
                                    _mm512_add_ps(part[2][j], part[3][j]));
         _mm512_storeu_ps(sums + 16 * j, _mm512_add_ps(sum, _mm512_set1_ps(conv->bias[m])));
     }
 }
+
+#define VECTORS(N)                                                                                \
+    PARE_FOR_AVX512 static void lanes_avx512_##N(const struct pare_sparse_f32 *conv, float *sums, \
+                                                 const float *x, int64_t m, int64_t scale)        \
+    {                                                                                             \
+        lanes_avx512(conv, sums, x, m, scale, N);                                                 \
+    }
+VECTORS(1)
+VECTORS(2)
+VECTORS(3)
+VECTORS(4)
+VECTORS(6)
 #endif
 
-static lanes_fn *lanes_of(enum pare_isa isa)
+/* For `count` outputs, at most LANES. */
+static lanes_fn *lanes_of(enum pare_isa isa, int64_t count)
 {
 #ifdef PARE_HAVE_X86
     if (isa >= PARE_ISA_AVX512)
-        return lanes_avx512;
+        return count <= 16   ? lanes_avx512_1
+               : count <= 32 ? lanes_avx512_2
+               : count <= 48 ? lanes_avx512_3
+               : count <= 64 ? lanes_avx512_4
+                             : lanes_avx512_6;
 #endif
-    (void)isa;
+    (void)isa, (void)count;
     return lanes_plain;
 }
 
@@ -230,10 +288,10 @@ static void run_product(const struct pare_sparse_f32 *conv, float *y, const floa
                         float *planes, float *sums)
 {
     const struct pare_conv2d *s = &conv->walk.s;
-    lanes_fn *lanes = lanes_of(conv->isa);
 
     for (int64_t first = 0; first < n; first += MAX_SAMPLES) {
         int64_t count = n - first < MAX_SAMPLES ? n - first : MAX_SAMPLES;
+        lanes_fn *lanes = lanes_of(conv->isa, count);
         turn(planes, conv->plane, x + first * s->C, count, s->C);
         for (int64_t m = 0; m < s->M; m++) {
             lanes(conv, sums, planes, m, conv->plane);
@@ -266,12 +324,11 @@ static void run_image(const struct pare_sparse_f32 *conv, float *y, const float 
 {
     const struct pare_conv2d *s = &conv->walk.s;
     int64_t row = s->stride_h * conv->walk.frame_w;
-    lanes_fn *lanes = lanes_of(conv->isa);
 
     for (int64_t m = 0; m < s->M; m++)
         for (int64_t first = 0; first < conv->n_wide; first += LANES) {
-            lanes(conv, sums, planes + first, m, 1);
             int64_t end = first + LANES < conv->n_wide ? first + LANES : conv->n_wide;
+            lanes_of(conv->isa, end - first)(conv, sums, planes + first, m, 1);
             for (int64_t p = first / row; p * row < end; p++) {
                 int64_t from = p * row > first ? p * row : first;
                 int64_t to = p * row + s->Q < end ? p * row + s->Q : end;
