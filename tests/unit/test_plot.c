@@ -331,6 +331,7 @@ static struct pare_axis fit(const char *dir, const double *values, int n, double
     data = load(dir);
     pare_rows_init(&rows, data, false);
     pare_axis_fit(&axis, data, 0, &rows, &none, limit, may_cut);
+    axis.scale.unit = ""; /* it was lent by the data set */
     pare_rows_clear(&rows);
     pare_dataset_free(data);
     return axis;
