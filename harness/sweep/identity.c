@@ -137,36 +137,39 @@ pare_status pare_identity_check(struct pare_store *store, const struct pare_swee
     return st;
 }
 
-/* Every leaf of an element, in order. */
-static void flatten(struct pare_text *out, const struct pare_json *json)
+/* Libraries that calculate or write the bytes of artifacts. */
+static bool shapes_artifacts(const char *library)
 {
-    int64_t integer;
-    const char *text = pare_json_string(json);
+    static const char *const stems[] = {"libopenblas.", "libdnnl.", "libgomp.", "libz."};
 
-    if (text)
-        pare_text_printf(out, "%s;", text);
-    else if (pare_json_int(json, &integer))
-        pare_text_printf(out, "%lld;", (long long)integer);
-    if (pare_json_kind(json) == PARE_JSON_ARRAY)
-        for (int64_t i = 0; i < pare_json_n(json); i++)
-            flatten(out, pare_json_at(json, i));
-    if (pare_json_kind(json) == PARE_JSON_OBJECT)
-        for (void *it = pare_json_first(json); it; it = pare_json_next(json, it)) {
-            pare_text_printf(out, "%s=", pare_json_key(it));
-            flatten(out, pare_json_value(it));
-        }
+    for (size_t i = 0; i < sizeof stems / sizeof *stems; i++)
+        if (strncmp(library, stems[i], strlen(stems[i])) == 0)
+            return true;
+    return strcmp(library, "libc") == 0;
+}
+
+static const char *json_text(void *it)
+{
+    const char *text = pare_json_string(pare_json_value(it));
+
+    return text ? text : "";
 }
 
 char *pare_identity_numeric_mode(void)
 {
     struct pare_text machine = {0}, mode = {0};
     struct pare_json *json = NULL;
+    const struct pare_json *libraries;
 
     pare_machine_json(&machine);
-    pare_text_add(&mode, "f32;");
+    pare_text_add(&mode, "f32");
     if (pare_json_parse(&json, machine.s, machine.n, NULL) == PARE_OK) {
-        flatten(&mode, pare_json_get(json, "isa"));
-        flatten(&mode, pare_json_get(json, "libraries"));
+        pare_text_printf(&mode, "; %s; compiler %s", pare_json_get_string(json, "isa", ""),
+                         pare_json_get_string(json, "compiler", ""));
+        libraries = pare_json_get(json, "libraries");
+        for (void *it = pare_json_first(libraries); it; it = pare_json_next(libraries, it))
+            if (shapes_artifacts(pare_json_key(it)))
+                pare_text_printf(&mode, "; %s", json_text(it));
     }
     pare_json_free(json);
     pare_text_clear(&machine);

@@ -1,7 +1,8 @@
 /* The sweep engine, by the real program on tiny sweeps: what runs, what is kept, what a crash, an
  * interruption or a broken method may and may not do.
  *
- * PARE is the program; PARE_KILLS how often the kill test kills (6). */
+ * PARE is the program.  The kill test kills PARE_KILLS times (6), at moments drawn from
+ * PARE_KILL_SEED, and with PARE_KILL_LATENCY in the environment it measures latencies, too. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -381,31 +382,42 @@ static void one_worker_and_three_give_the_same_bytes(void **state)
     assert_same_results(f, "one", "three");
 }
 
+static const char small_with_latency[] =
+    "stages:\n"
+    "  prune: {method: prune.magnitude, sparsity: [0.2, 0.4, 0.6]}\n"
+    "  tune:  {method: train.finetune, epochs: 1}\n"
+    "  scale: {method: fake.scale, factor: [0.9, 1.1]}\n"
+    "pipelines: [[prune, tune, scale], [scale, prune]]\n"
+    "metrics: [accuracy, size_bytes, macs, params, latency_ms@host, PAPI_TOT_INS@host]\n"
+    "objectives: {accuracy: max, size_bytes: min}\n"
+    "search: {sampler: grid}\n";
+
 static void killed_at_any_moment_it_goes_on_to_the_same_tables(void **state)
 {
     struct fixture *f = *state;
-    const char *given = getenv("PARE_KILLS");
-    int n_kills = given ? atoi(given) : 6;
-    unsigned seed = 12345;
+    const char *kills = getenv("PARE_KILLS"), *given_seed = getenv("PARE_KILL_SEED");
+    int n_kills = kills ? atoi(kills) : 6;
+    unsigned seed = given_seed ? (unsigned)atoi(given_seed) : 12345;
     double begin, whole_s;
 
-    write_sweep(f, small);
+    write_sweep(f, getenv("PARE_KILL_LATENCY") ? small_with_latency : small);
     begin = pare_clock_s();
     run(f, "calm", "", DONE);
     whole_s = pare_clock_s() - begin;
     for (int k = 0; k < n_kills; k++) {
+        double moment_s = whole_s * (double)(rand_r(&seed) % 1000) / 1000;
         pid_t pid = start(f, "killed", "");
+        int code;
 
-        /* Anywhere in the run; a run that was ahead of the knife starts afresh. */
-        pare_sleep_s(whole_s * (double)(rand_r(&seed) % 1000) / 1000);
+        pare_sleep_s(moment_s);
         kill(pid, SIGKILL);
-        if (finish(pid) == DONE && k + 1 < n_kills) {
-            char *path = path_in(f, "killed"), command[5000];
+        code = finish(pid);
+        print_message("killed after %.2f s%s\n", moment_s, code == DONE ? ": it was done" : "");
+        if (code == DONE) { /* the run was ahead of the knife: begin afresh */
+            char *path = path_in(f, "killed");
 
             assert_same_results(f, "calm", "killed");
-            snprintf(command, sizeof command, "rm -rf '%s'", path);
-            assert_int_equal(system(command), 0);
-            free(path);
+            check_remove_dir(path);
         }
     }
     run(f, "killed", "", DONE);
@@ -443,7 +455,7 @@ static void a_method_that_misbehaves_loses_its_own_trial_only(void **state)
                    "pipelines: [[bad, scale]]\n"
                    "metrics: [accuracy, size_bytes]\n"
                    "objectives: {accuracy: max, size_bytes: min}\n"
-                   "search: {sampler: grid, stage_timeout: 1s, stage_memory: 400 MiB}\n");
+                   "search: {sampler: grid, stage_timeout: 2s, stage_memory: 400 MiB}\n");
     run(f, "r", "", DONE);
     assert_said(f, "8 trials: 1 ok, 1 infeasible, 6 failed");
     assert_string_equal(end_of(f, "r", "how=nothing").status, "ok");
@@ -453,7 +465,7 @@ static void a_method_that_misbehaves_loses_its_own_trial_only(void **state)
     assert_non_null(strstr(end.reason, "in fake.bad"));
     end = end_of(f, "r", "how=hang");
     assert_string_equal(end.status, "timeout");
-    assert_non_null(strstr(end.reason, "timeout after 1 s in fake.bad"));
+    assert_non_null(strstr(end.reason, "timeout after 2 s in fake.bad"));
     end = end_of(f, "r", "how=eat");
     assert_string_equal(end.status, "oom");
     assert_non_null(strstr(end.reason, "the limit is 400 MiB"));
@@ -672,7 +684,8 @@ static void sizes_are_those_of_the_files_and_latencies_are_measured(void **state
     free(folder);
 }
 
-int main(void)
+/* With a word: only the tests whose name matches it ("*killed*"). */
+int main(int argc, char **argv)
 {
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -691,5 +704,7 @@ int main(void)
         TEST(sizes_are_those_of_the_files_and_latencies_are_measured),
     };
 
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, find_program, remove_plugins);
 }

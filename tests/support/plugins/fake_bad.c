@@ -30,14 +30,14 @@ static void die(void)
 
 static void eat(void)
 {
-    const size_t n = (size_t)8 << 20;
+    const size_t n = (size_t)32 << 20;
 
     for (;;) {
         char *p = malloc(n);
 
         if (p)
             memset(p, 1, n);
-        usleep(5000);
+        usleep(2000);
     }
 }
 
