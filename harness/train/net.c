@@ -241,6 +241,9 @@ static pare_status layer_check(const struct pare_layer *layer, struct pare_error
     const struct pare_node *node = layer->node;
     const struct pare_value *bias = node->n_inputs > 2 ? node->inputs[2] : NULL;
 
+    if (!pare_op_impls_f32[layer->op].forward)
+        return pare_fail(err, PARE_EUNSUPPORTED, "'%s': training does not know the operator %s",
+                         node->name, pare_op_name(layer->op));
     if (layer->op == PARE_OP_GEMM &&
         (pare_node_int(node, "transA", 0) || node->inputs[0]->shape.n_dims != 2 ||
          (bias && bias->data && pare_tensor_elems(bias->data) != layer->y->elems)))
