@@ -40,17 +40,20 @@ static struct pare_yaml *scalar(struct pare_arena *arena, const char *text)
     return node;
 }
 
-/* A value is YAML; what is none (a path with odd characters) is text. */
+/* A value is YAML in flow style; what is none (a path with odd characters) is text. */
 static struct pare_yaml *parse_value(struct pare_arena *arena, const char *text)
 {
     struct pare_yaml_doc *doc = NULL;
     struct pare_error err;
     struct pare_yaml *value;
+    bool is_flow = *text == '{' || *text == '[';
 
     if (pare_yaml_parse(&doc, text, strlen(text), "override", &err))
         return scalar(arena, text);
     value = pare_yaml_copy(arena, pare_yaml_root(doc));
     pare_yaml_free(doc);
+    if ((value->kind == PARE_YAML_MAP || value->kind == PARE_YAML_LIST) && !is_flow)
+        return scalar(arena, text);
     return value;
 }
 
