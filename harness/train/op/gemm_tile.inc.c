@@ -9,6 +9,32 @@ typedef REAL NAME(vector) __attribute__((vector_size(LANES * sizeof(REAL))));
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* A vector that hangs over the right edge: its first `left` numbers go to column `column`.  Apart,
+ * because unrolled into every tile it is most of the machine code and of the compiler's time. */
+static __attribute__((noinline)) TARGET void NAME(edge)(const struct FN(pare_gemm_args) * g,
+                                                        REAL *to, NAME(vector) v, int64_t column,
+                                                        int64_t left)
+{
+    REAL numbers[LANES];
+
+    memcpy(numbers, &v, sizeof numbers);
+    for (int64_t l = 0; l < left; l++) {
+        REAL x = numbers[l];
+
+        if (g->is_sum) {
+            x += to[l];
+        } else {
+            if (g->bias)
+                x += g->bias[column + l];
+            if (g->is_clamped) {
+                x = x < g->low ? g->low : x;
+                x = x > g->high ? g->high : x;
+            }
+        }
+        to[l] = x;
+    }
+}
+
 /* n_rows and n (vectors side by side) are constants in every caller: the loops over them unroll and
  * `sum` becomes registers.  is_column: ai = 1. */
 INLINE TARGET void NAME(tile)(const struct FN(pare_gemm_args) * g, int64_t i0, int64_t j0,
@@ -72,21 +98,7 @@ INLINE TARGET void NAME(tile)(const struct FN(pare_gemm_args) * g, int64_t i0, i
                 memcpy(to, &v, sizeof v);
                 continue;
             }
-            for (int64_t l = 0; l < left; l++) {
-                REAL x = v[l];
-
-                if (g->is_sum) {
-                    x += to[l];
-                } else {
-                    if (g->bias)
-                        x += g->bias[j0 + j * LANES + l];
-                    if (g->is_clamped) {
-                        x = x < g->low ? g->low : x;
-                        x = x > g->high ? g->high : x;
-                    }
-                }
-                to[l] = x;
-            }
+            NAME(edge)(g, to, v, j0 + j * LANES, left);
         }
 }
 
