@@ -92,6 +92,10 @@ static pare_status describe(struct lowering *l, struct buffer *out, const struct
     const struct pare_shape *shape = &value->shape;
 
     *out = (struct buffer){.value = name_of(l, value), .C = 1, .H = 1, .W = 1};
+    if (shape->n_dims > 0 && shape->dims[0] != PARE_DIM_BATCH && shape->dims[0] != 1)
+        return pare_fail(l->err, PARE_EUNSUPPORTED,
+                         "value '%s' has a fixed batch of %lld; a symbolic one can run",
+                         value->name, (long long)shape->dims[0]);
     if (shape->n_dims == 2) {
         out->C = shape->dims[1];
     } else if (shape->n_dims == 4) {
@@ -312,17 +316,29 @@ static struct chain follow(struct lowering *l, const struct pare_node *node, boo
     return chain;
 }
 
-static pare_status check_norm(struct lowering *l, const struct pare_node *norm)
+/* A constant of n numbers. */
+static bool is_line(const struct pare_node *node, int i, int64_t n)
+{
+    return i < node->n_inputs && node->inputs[i] && node->inputs[i]->data &&
+           node->inputs[i]->data->dtype == PARE_F32 &&
+           pare_tensor_elems(node->inputs[i]->data) == n;
+}
+
+static pare_status check_norm(struct lowering *l, const struct pare_node *norm, int64_t C)
 {
     double epsilon = pare_node_float(norm, "epsilon", 1e-5);
 
     for (int i = 1; i < 5; i++)
-        if (norm->n_inputs <= i || !norm->inputs[i] || !norm->inputs[i]->data)
-            return pare_fail(l->err, PARE_EUNSUPPORTED, "statistics that are not constant");
-    for (int64_t c = 0; c < pare_tensor_elems(norm->inputs[4]->data); c++)
-        if (!(pare_tensor_f32(norm->inputs[4]->data)[c] + epsilon > 0))
-            return pare_fail(l->err, PARE_ENUMERIC, "channel %lld has variance %g", (long long)c,
-                             (double)pare_tensor_f32(norm->inputs[4]->data)[c]);
+        if (!is_line(norm, i, C))
+            return pare_fail(l->err, PARE_EUNSUPPORTED,
+                             "batch norm '%s' without %lld constant statistics", norm->name,
+                             (long long)C);
+    for (int64_t c = 0; c < C; c++) {
+        double var = (double)pare_tensor_f32(norm->inputs[4]->data)[c];
+        if (!(var + epsilon > 0))
+            return pare_fail(l->err, PARE_ENUMERIC, "batch norm '%s': channel %lld has variance %g",
+                             norm->name, (long long)c, var);
+    }
     return PARE_OK;
 }
 
@@ -330,9 +346,14 @@ static pare_status check_norm(struct lowering *l, const struct pare_node *norm)
 
 static pare_status check_matrix(struct lowering *l, const struct pare_node *node)
 {
-    for (int i = 1; i < node->n_inputs; i++)
-        if (node->inputs[i] && !node->inputs[i]->data)
-            return pare_fail(l->err, PARE_EUNSUPPORTED, "weights that are not constant");
+    int n_dims = node->op == PARE_OP_CONV ? 4 : 2;
+    const struct pare_value *w = node->n_inputs > 1 ? node->inputs[1] : NULL;
+
+    if (node->inputs[0]->shape.n_dims != n_dims)
+        return pare_fail(l->err, PARE_EUNSUPPORTED, "an input of %d dimensions",
+                         node->inputs[0]->shape.n_dims);
+    if (!w || !w->data || w->data->dtype != PARE_F32 || w->shape.n_dims != n_dims)
+        return pare_fail(l->err, PARE_EUNSUPPORTED, "weights that are not constant");
     if (node->op == PARE_OP_GEMM &&
         (pare_node_int(node, "transA", 0) || pare_node_float(node, "alpha", 1) != 1 ||
          pare_node_float(node, "beta", 1) != 1))
@@ -364,17 +385,19 @@ static struct pare_conv2d matrix_geometry(const struct pare_node *node)
 static pare_status lower_matrix(struct lowering *l, const struct pare_node *node)
 {
     const struct pare_value *x_value = node->inputs[0];
-    struct pare_conv2d s =
-        node->op == PARE_OP_CONV ? pare_node_conv2d(node) : matrix_geometry(node);
     bool simulate = l->program->options.simulate;
     struct buffer y;
     pare_status st = check_matrix(l, node);
 
     if (st)
         return st;
+    struct pare_conv2d s =
+        node->op == PARE_OP_CONV ? pare_node_conv2d(node) : matrix_geometry(node);
+    if (node->n_inputs > 2 && node->inputs[2] && !is_line(node, 2, s.M))
+        return pare_fail(l->err, PARE_EUNSUPPORTED, "a bias that is not a constant per channel");
     struct chain chain = follow(l, node, true);
     if (chain.norm)
-        st = check_norm(l, chain.norm);
+        st = check_norm(l, chain.norm, s.M);
     if (!st)
         st = describe(l, &y, chain.out);
     if (!st)
@@ -413,8 +436,10 @@ static pare_status lower_add(struct lowering *l, const struct pare_node *node)
     struct buffer y;
     struct step *step;
 
-    if (!a || !b || a->data || b->data)
+    if (!b || known_of(l, b)->buffer < 0)
         return pare_fail(l->err, PARE_EUNSUPPORTED, "an operand that is constant");
+    if (!pare_shape_equal(&a->shape, &b->shape))
+        return pare_fail(l->err, PARE_EUNSUPPORTED, "operands of two shapes");
     struct chain chain = follow(l, node, false);
     pare_status st = describe(l, &y, chain.out);
     if (!st)
@@ -453,6 +478,8 @@ static pare_status lower_pool(struct lowering *l, const struct pare_node *node)
     const struct pare_value *x_value = node->inputs[0], *out = node->outputs[0];
     const struct buffer *x = buffer_at(l, known_of(l, x_value)->buffer);
     bool is_max = node->op == PARE_OP_MAXPOOL;
+    if (x_value->shape.n_dims != 4)
+        return pare_fail(l->err, PARE_EUNSUPPORTED, "an input that is not [N, C, H, W]");
     struct pare_conv2d s = node->op == PARE_OP_GLOBAL_AVGPOOL ? pare_pool_global(x->C, x->H, x->W)
                                                               : pare_node_conv2d(node);
     bool is_u8 = x->is_u8 && (is_max || has_grid(out));
@@ -522,8 +549,8 @@ static pare_status lower_activation(struct lowering *l, const struct pare_node *
 static pare_status lower_norm(struct lowering *l, const struct pare_node *node)
 {
     struct chain chain = follow(l, node, false);
-    pare_status st = check_norm(l, node);
-    int64_t C = node->inputs[1]->shape.dims[0];
+    int64_t C = node->inputs[0]->shape.dims[1];
+    pare_status st = check_norm(l, node, C);
     struct buffer y;
 
     if (!st)
@@ -571,17 +598,20 @@ static pare_status lower_softmax(struct lowering *l, const struct pare_node *nod
 
     if (st)
         return st;
-    if (out->shape.n_dims != 2)
-        return pare_fail(l->err, PARE_EUNSUPPORTED, "an input that is not [N, K]");
+    int64_t axis = pare_node_int(node, "axis", -1);
+    if (out->shape.n_dims != 2 || (axis != -1 && axis != 1))
+        return pare_fail(l->err, PARE_EUNSUPPORTED, "anything but the last axis of [N, K]");
     int x = in_graph_order(l, as_f32(l, node->inputs[0]), node), at = add_buffer(l, &y);
     add_step(l, STEP_SOFTMAX, node, pare_op_name(node->op), x, at);
     settle(l, out, at);
     return PARE_OK;
 }
 
-static void lower_view(struct lowering *l, const struct pare_node *node)
+static pare_status lower_view(struct lowering *l, const struct pare_node *node)
 {
     const struct pare_value *out = node->outputs[0];
+    if (node->op == PARE_OP_FLATTEN && pare_node_int(node, "axis", 1) != 1)
+        return pare_fail(l->err, PARE_EUNSUPPORTED, "another axis than 1");
     int x = known_of(l, node->inputs[0])->buffer;
     struct buffer *from = buffer_at(l, x);
 
@@ -595,6 +625,7 @@ static void lower_view(struct lowering *l, const struct pare_node *node)
         buffer_at(l, x)->place = view.place;
     }
     settle_moved(l, out, x);
+    return PARE_OK;
 }
 
 static pare_status lower_node(struct lowering *l, const struct pare_node *node)
@@ -616,7 +647,7 @@ static pare_status lower_node(struct lowering *l, const struct pare_node *node)
     case PARE_OP_BATCHNORM: return lower_norm(l, node);
     case PARE_OP_SOFTMAX: return lower_softmax(l, node);
     case PARE_OP_FLATTEN:
-    case PARE_OP_IDENTITY: lower_view(l, node); return PARE_OK;
+    case PARE_OP_IDENTITY: return lower_view(l, node);
     default: break;
     }
     if (activation_of(&activation, node))
