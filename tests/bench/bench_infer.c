@@ -1,7 +1,8 @@
 /* Latency of compiled networks: bench_infer [-v] [BATCH [THREADS [SECONDS]]].
  *
  * All networks are built first; then rounds visit every one in turn, so that drift of the machine hits
- * all alike.  A line per network: NET TYPE BATCH THREADS median_us min_us arena_bytes weight_bytes.
+ * all alike.  A line per network, columns by tabs: infer NET TYPE BATCH THREADS median_us min_us arena_bytes
+ * weight_bytes.
  * -v adds a table of layers. */
 #include <stdio.h>
 #include <string.h>
@@ -107,8 +108,8 @@ int main(int argc, char **argv)
     for (int i = 0; i < N_SUBJECTS; i++) {
         struct subject *s = &subjects[i];
         qsort(s->samples, (size_t)s->n_samples, sizeof *s->samples, ascending);
-        printf("%s %s %lld %d %.3f %.3f %lld %lld\n", s->net, s->type, (long long)batch, n_threads,
-               s->samples[s->n_samples / 2] * 1e6, s->samples[0] * 1e6,
+        printf("infer\t%s\t%s\t%lld\t%d\t%.3f\t%.3f\t%lld\t%lld\n", s->net, s->type,
+               (long long)batch, n_threads, s->samples[s->n_samples / 2] * 1e6, s->samples[0] * 1e6,
                (long long)pare_plan_arena_bytes(s->plan),
                (long long)pare_plan_weight_bytes(s->plan));
         if (is_verbose)

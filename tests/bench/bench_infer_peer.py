@@ -182,8 +182,8 @@ def main():
     call = np.median(nothing.samples)
     print(f"# onnxruntime {ort.__version__}, a call costs {call * 1e6:.2f} us, taken off")
     for s in subjects[1:]:
-        print(f"{s.name} {s.kind} {batch} {n_threads} {(np.median(s.samples) - call) * 1e6:.3f} "
-              f"{(np.min(s.samples) - call) * 1e6:.3f}")
+        print(f"infer\t{s.name}\t{s.kind}\t{batch}\t{n_threads}\t{(np.median(s.samples) - call) * 1e6:.3f}"
+              f"\t{(np.min(s.samples) - call) * 1e6:.3f}")
 
 
 main()
