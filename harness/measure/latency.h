@@ -49,12 +49,13 @@ void pare_latency_defaults(struct pare_latency_options *options);
 pare_status pare_latency_measure(const struct pare_latency_subject *subjects, int n,
                                  const struct pare_latency_options *options,
                                  struct pare_latency_result *results, struct pare_error *err);
-/* The same for networks, each compiled n_copies times (tuned kernels, one thread), so that chance in
+/* The same for networks, each compiled n_copies times (tuned kernels), so that chance in
  * memory layout and in the choice of kernels is part of the interval; 5 is a good number.  Large
  * networks, which such chance does not touch, get fewer. */
 struct pare_latency_graph {
     const struct pare_graph *graph;
     const float *input; /* one sample */
+    int n_threads;      /* of its plans; 0: one */
 };
 pare_status pare_latency_measure_graphs(const struct pare_latency_graph *subjects, int n,
                                         int n_copies, const struct pare_latency_options *options,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <pare/rng.h>
+#include <pare/zoo.h>
 
 #include "measure/latency.h"
 
@@ -330,6 +331,39 @@ static void a_stop_ends_the_measurement(void **state)
     pare_latency_clear(&r, 1);
 }
 
+/* The same network is never far from itself, and a quarter of it is faster. */
+static void copies_of_a_network_are_equal_and_a_smaller_one_is_faster(void **state)
+{
+    static float input[28 * 28];
+    struct pare_graph *whole, *quarter;
+    struct pare_latency_options options;
+    struct pare_latency_result r[3];
+    struct pare_error err = {0};
+
+    (void)state;
+    for (int i = 0; i < 28 * 28; i++)
+        input[i] = (float)(i % 7) / 7;
+    assert_ok(pare_zoo_build(&whole, "lenet5", NULL, 0, 1, &err), &err);
+    assert_ok(pare_zoo_build(&quarter, "lenet5-quarter", NULL, 0, 1, &err), &err);
+    pare_latency_defaults(&options);
+    options.max_s_per_subject = 1;
+    assert_ok(pare_latency_measure_graphs((struct pare_latency_graph[]){{whole, input, 1},
+                                                                        {whole, input, 1},
+                                                                        {quarter, input, 1}},
+                                          3, 3, &options, r, &err),
+              &err);
+    for (int i = 0; i < 3; i++)
+        print_message("%.4f ms [%.4f, %.4f], ratio %.4f [%.4f, %.4f] %s %s\n", r[i].p50_ms.value,
+                      r[i].p50_ms.low, r[i].p50_ms.high, r[i].ratio.value, r[i].ratio.low,
+                      r[i].ratio.high, r[i].differs ? "differs" : "", r[i].cause);
+    assert_false(r[1].differs);
+    assert_true(r[2].differs);
+    assert_true(r[2].ratio.value < 0.7);
+    pare_latency_clear(r, 3);
+    pare_graph_free(whole);
+    pare_graph_free(quarter);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +375,7 @@ int main(void)
         cmocka_unit_test(interruptions_and_scarcity_are_named),
         cmocka_unit_test(one_seed_gives_one_order),
         cmocka_unit_test(a_slower_workload_is_told_from_equal_ones),
+        cmocka_unit_test(copies_of_a_network_are_equal_and_a_smaller_one_is_faster),
         cmocka_unit_test(a_core_that_is_not_ours_is_refused),
         cmocka_unit_test(a_stop_ends_the_measurement),
     };
