@@ -2,11 +2,16 @@
 #include "../support/check.h"
 #include "../support/fake_methods.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "space/space.h"
+
+/* The fuzz target itself: its corpus is replayed here. */
+#include "../fuzz/fuzz_sweep.c"
 
 struct loaded {
     struct pare_yaml_doc *doc;
@@ -505,6 +510,36 @@ static void configs_answer_for_options_given_and_not(void **state)
     unload(&l);
 }
 
+static void the_fuzz_corpus_and_every_prefix_of_it_do_no_harm(void **state)
+{
+    const char *top = getenv("PARE_TOP");
+    char folder[1024];
+    struct dirent **names;
+    int n, n_files = 0;
+
+    (void)state;
+    snprintf(folder, sizeof folder, "%s/tests/fuzz/corpus/sweep", top ? top : ".");
+    n = scandir(folder, &names, NULL, alphasort);
+    assert_true(n > 0);
+    for (int i = 0; i < n; i++) {
+        struct pare_error err;
+        size_t n_bytes;
+        char *text, *path = pare_path_join(folder, names[i]->d_name);
+
+        if (names[i]->d_name[0] != '.') {
+            assert_ok(pare_file_read(&text, &n_bytes, path, 1 << 20, &err), &err);
+            for (size_t k = 0; k <= n_bytes; k++)
+                LLVMFuzzerTestOneInput((const uint8_t *)text, k);
+            free(text);
+            n_files++;
+        }
+        free(path);
+        free(names[i]);
+    }
+    free(names);
+    assert_true(n_files >= 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -525,6 +560,7 @@ int main(void)
         cmocka_unit_test(points_are_distinct_and_share_prefixes),
         cmocka_unit_test(counts_saturate_instead_of_wrapping),
         cmocka_unit_test(configs_answer_for_options_given_and_not),
+        cmocka_unit_test(the_fuzz_corpus_and_every_prefix_of_it_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
