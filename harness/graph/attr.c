@@ -27,6 +27,11 @@ static struct pare_attr *find_or_add(struct pare_graph *graph, struct pare_attr 
     return *list;
 }
 
+const struct pare_attr *pare_node_attr(const struct pare_node *node, const char *name)
+{
+    return find(node->attrs, name);
+}
+
 int64_t pare_node_int(const struct pare_node *node, const char *name, int64_t def)
 {
     const struct pare_attr *attr = find(node->attrs, name);
@@ -50,6 +55,16 @@ void pare_node_ints(const struct pare_node *node, const char *name, int64_t *out
 
     for (int i = 0; i < n; i++)
         out[i] = i < n_given ? attr->ints[i] : def;
+}
+
+void pare_node_floats(const struct pare_node *node, const char *name, double *out, int n,
+                      double def)
+{
+    const struct pare_attr *attr = find(node->attrs, name);
+    int n_given = attr && attr->kind == PARE_ATTR_FLOATS ? attr->n_floats : 0;
+
+    for (int i = 0; i < n; i++)
+        out[i] = i < n_given ? attr->floats[i] : def;
 }
 
 const char *pare_node_string(const struct pare_node *node, const char *name, const char *def)
@@ -87,6 +102,19 @@ void pare_node_set_ints(struct pare_graph *graph, struct pare_node *node, const 
     attr->kind = PARE_ATTR_INTS;
     attr->n_ints = n;
     attr->ints = copy;
+}
+
+void pare_node_set_floats(struct pare_graph *graph, struct pare_node *node, const char *name,
+                          const double *values, int n)
+{
+    struct pare_attr *attr = find_or_add(graph, &node->attrs, name);
+    double *copy = PARE_ARENA_NEW(graph->arena, double, n);
+
+    if (n)
+        memcpy(copy, values, (size_t)n * sizeof *copy);
+    attr->kind = PARE_ATTR_FLOATS;
+    attr->n_floats = n;
+    attr->floats = copy;
 }
 
 void pare_node_set_string(struct pare_graph *graph, struct pare_node *node, const char *name,

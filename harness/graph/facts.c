@@ -7,24 +7,61 @@
 
 struct pare_conv2d pare_node_conv2d(const struct pare_node *node)
 {
-    struct pare_conv2d c = {0};
-    pare_status st = pare_window_resolve(&c, node, NULL);
+    struct pare_nd_window w = {0};
+    pare_status st = pare_window_resolve(&w, node, NULL);
 
-    assert(st == PARE_OK); /* the graph is inferred */
+    assert(st == PARE_OK && w.n == 2); /* the graph is inferred, its batch symbolic */
     (void)st;
-    return c;
+    return (struct pare_conv2d){.C = w.C,
+                                .H = w.in[0],
+                                .W = w.in[1],
+                                .M = w.M,
+                                .P = w.out[0],
+                                .Q = w.out[1],
+                                .R = w.kernel[0],
+                                .S = w.kernel[1],
+                                .group = w.group,
+                                .stride_h = w.stride[0],
+                                .stride_w = w.stride[1],
+                                .dilation_h = w.dilation[0],
+                                .dilation_w = w.dilation[1],
+                                .pad_top = w.pad_begin[0],
+                                .pad_left = w.pad_begin[1],
+                                .pad_bottom = w.pad_end[0],
+                                .pad_right = w.pad_end[1],
+                                .count_include_pad = w.count_include_pad};
+}
+
+bool pare_graph_is_batched(const struct pare_graph *graph)
+{
+    if (graph->n_inputs != 1 || graph->n_outputs < 1)
+        return false;
+    for (int i = 0; i < 1 + graph->n_outputs; i++) {
+        const struct pare_value *value = i ? graph->outputs[i - 1] : graph->inputs[0];
+
+        if (value->shape.n_dims < 2 || value->shape.dims[0] != PARE_DIM_BATCH ||
+            value->dtype != PARE_F32)
+            return false;
+    }
+    return true;
 }
 
 /* Output elements and weights of one output are at most 2^31 each: the product fits. */
 int64_t pare_node_macs(const struct pare_node *node)
 {
-    if (node->op == PARE_OP_CONV) {
-        struct pare_conv2d c = pare_node_conv2d(node);
-        return c.M * c.P * c.Q * (c.C / c.group * c.R * c.S);
+    const struct pare_shape *x = &node->inputs[0]->shape, *y = &node->outputs[0]->shape;
+
+    switch (node->op) {
+    case PARE_OP_CONV: /* every output takes one row of the weight, */
+        return pare_shape_elems(y) *
+               (pare_shape_elems(&node->inputs[1]->shape) / node->inputs[1]->shape.dims[0]);
+    case PARE_OP_CONV_TRANSPOSE: /* every input meets one row */
+        return pare_shape_elems(x) *
+               (pare_shape_elems(&node->inputs[1]->shape) / node->inputs[1]->shape.dims[0]);
+    case PARE_OP_GEMM: return pare_shape_elems(y) * x->dims[1];
+    case PARE_OP_MATMUL: return pare_shape_elems(y) * x->dims[x->n_dims - 1];
+    default: return 0;
     }
-    if (node->op == PARE_OP_GEMM)
-        return pare_shape_elems(&node->inputs[1]->shape);
-    return 0;
 }
 
 int64_t pare_graph_macs(const struct pare_graph *graph)
@@ -54,7 +91,7 @@ int64_t pare_graph_params(const struct pare_graph *graph)
     int64_t sum = 0;
 
     pare_each_weight(value, graph) {
-        if (!pare_value_is_statistic(graph, value))
+        if (value->dtype == PARE_F32 && !pare_value_is_statistic(graph, value))
             sum += pare_shape_elems(&value->shape);
     }
     return sum;

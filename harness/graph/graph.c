@@ -89,6 +89,7 @@ struct pare_value *pare_graph_weight(struct pare_graph *graph, const char *name,
     struct pare_value *value = add_value(graph, unique_name(graph, names, name ? name : "weight"));
 
     value->shape = data->shape;
+    value->dtype = data->dtype;
     value->data = data;
     return value;
 }
@@ -122,6 +123,19 @@ struct pare_node *pare_graph_node(struct pare_graph *graph, enum pare_op op, con
     return node;
 }
 
+struct pare_value *pare_graph_add_output(struct pare_graph *graph, struct pare_node *node)
+{
+    struct pare_names *names = &pare_graph_impl(graph)->value_names;
+    struct pare_value **outputs =
+        PARE_ARENA_NEW(graph->arena, struct pare_value *, node->n_outputs + 1);
+
+    memcpy(outputs, node->outputs, (size_t)node->n_outputs * sizeof *outputs);
+    node->outputs = outputs;
+    outputs[node->n_outputs] = add_value(graph, unique_name(graph, names, node->name));
+    outputs[node->n_outputs]->producer = node;
+    return outputs[node->n_outputs++];
+}
+
 void pare_graph_output(struct pare_graph *graph, struct pare_value *value)
 {
     graph->outputs = grow(graph, graph->outputs, graph->n_outputs, &graph->io_capacity);
@@ -144,6 +158,12 @@ static struct pare_attr *copy_attrs(struct pare_arena *arena, const struct pare_
 
             memcpy(ints, list->ints, (size_t)list->n_ints * sizeof *ints);
             attr->ints = ints;
+        }
+        if (list->n_floats) {
+            double *floats = PARE_ARENA_NEW(arena, double, list->n_floats);
+
+            memcpy(floats, list->floats, (size_t)list->n_floats * sizeof *floats);
+            attr->floats = floats;
         }
         *end = attr;
         end = &attr->next;
@@ -188,6 +208,7 @@ struct pare_graph *pare_graph_copy(const struct pare_graph *graph)
 
         assert(from->id == i);
         value->shape = from->shape;
+        value->dtype = from->dtype;
         value->data = from->data ? pare_tensor_ref(from->data) : NULL;
         value->coding = from->coding;
         value->quant = from->quant;
@@ -239,6 +260,7 @@ void pare_value_set_data(struct pare_value *value, struct pare_tensor *data)
     pare_tensor_unref(value->data);
     value->data = data;
     value->shape = data->shape;
+    value->dtype = data->dtype;
     value->coding = (struct pare_coding){.bits = 32, .axis = -1};
 }
 

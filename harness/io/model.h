@@ -1,23 +1,26 @@
 /* Networks as .safetensors files.
  *
- * The tensors are the weights, by name: a dense f32 weight as it is (dtype F32, its own shape), any
- * other as a U8 stream (io/weight_stream.h), deflated where that is smaller.  Plain weights come
- * first, so all F32 data is aligned.  __metadata__ holds two texts:
+ * The tensors are the weights, by name: a dense f32 weight as it is (dtype F32, its own shape), and
+ * so are constants of other types (indices, zero points); a coded or sparse weight as a U8 stream
+ * (io/weight_stream.h), deflated where that is smaller.  Plain tensors come first, those of 8 bytes
+ * per element before those of 4 and 1, so all are aligned.  __metadata__ holds two texts:
  *
  *   pare.version  "1"
  *   pare.graph    compact JSON:
  *     "name"   of the graph
  *     "meta"   {"zoo": "lenet5", ...}; optional
- *     "in"     [[name, dims without the batch...], ...]
+ *     "in"     [[name, dims without the batch...], ...]; an input that is not F32, or has no free
+ *              batch: [name, type, [dims; -1: the batch]]
  *     "w"      one entry per tensor, in order of their data: 0 for a plain one, else
  *              [[dims...], bits, flags] of its stream
  *     "nodes"  [[name, operator, [inputs...], {attributes}, name of the output], ...]
  *              attributes equal to ONNX's defaults are left out; so are the last two entries where
- *              there are none and where the output is named like its node
+ *              there are none and where the output is named like its node.  Several outputs: a
+ *              list of their names.  Lists of reals have a point or an exponent in every entry
  *     "out"    [values...]
  *     "q"      [[value, bits, 1 = signed, scale, zero point], ...]: activations in integers;
  *              optional
- *   Values are numbers: first the inputs, then the weights, then the nodes' outputs; -1 is an
+ *   Values are numbers: first the inputs, then the weights, then all nodes' outputs; -1 is an
  *   optional input that is absent.  A node uses values before its own only.
  *
  * Loading gives masters bit for bit for f32 and (float)(code - zero) * scale for integers; saving

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "graph/op.h"
 #include "io/json.h"
 #include "io/model.h"
 #include "io/model_limits.h"
@@ -14,7 +15,7 @@ struct reader {
     const struct pare_json *root;
     struct pare_graph *graph;
     struct pare_value **values; /* by number in the file */
-    int64_t n_values, n_elems, max_elems;
+    int64_t n_values, values_capacity, n_elems, max_elems;
     struct pare_error *err;
 };
 
@@ -30,6 +31,31 @@ static pare_status read_name(const char **out, const struct pare_json *json, con
                          kind);
     *out = name;
     return PARE_OK;
+}
+
+static void add_value(struct reader *r, struct pare_value *value)
+{
+    if (r->n_values == r->values_capacity) {
+        struct pare_value **larger;
+
+        r->values_capacity = r->values_capacity ? 2 * r->values_capacity : 64;
+        larger = PARE_ARENA_NEW(r->graph->arena, struct pare_value *, (size_t)r->values_capacity);
+        if (r->n_values)
+            memcpy(larger, r->values, (size_t)r->n_values * sizeof *larger);
+        r->values = larger;
+    }
+    r->values[r->n_values++] = value;
+}
+
+static bool read_dtype(enum pare_dtype *out, const char *name)
+{
+    for (int dtype = PARE_F32; name && dtype <= PARE_BOOL; dtype++) {
+        if (strcmp(name, pare_dtype_name((enum pare_dtype)dtype)) == 0) {
+            *out = (enum pare_dtype)dtype;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Extents from entry `first` on, all positive. */
@@ -72,6 +98,32 @@ static pare_status check_unique(const char *given, const char *wanted, struct pa
     return PARE_OK;
 }
 
+/* [name, extents...] of f32 samples, or [name, type, [extents]]. */
+static pare_status read_input_shape(struct pare_shape *shape, enum pare_dtype *dtype,
+                                    const struct pare_json *row, struct pare_error *err)
+{
+    const char *type = pare_json_string(pare_json_at(row, 1));
+    const struct pare_json *dims = pare_json_at(row, 2);
+
+    if (!type) {
+        *shape = (struct pare_shape){.n_dims = 1, .dims = {PARE_DIM_BATCH}};
+        return read_dims(shape, row, 1, err);
+    }
+    *shape = (struct pare_shape){0};
+    if (!read_dtype(dtype, type) || pare_json_kind(dims) != PARE_JSON_ARRAY ||
+        pare_json_n(dims) > PARE_MAX_DIMS)
+        return pare_fail(err, PARE_EFORMAT, "an input is not [name, type, [extents]]");
+    for (int64_t i = 0; i < pare_json_n(dims); i++) {
+        int64_t extent;
+
+        if (!pare_json_int(pare_json_at(dims, i), &extent) || extent > PARE_MODEL_MAX_ELEMS)
+            return pare_fail(err, PARE_EFORMAT, "extent %lld of an input is no number",
+                             (long long)i);
+        shape->dims[shape->n_dims++] = extent; /* its sign is the graph's to check */
+    }
+    return PARE_OK;
+}
+
 static pare_status read_inputs(struct reader *r)
 {
     pare_status st;
@@ -79,17 +131,19 @@ static pare_status read_inputs(struct reader *r)
 
     for (int64_t i = 0; i < pare_json_n(inputs) && !st; i++) {
         const struct pare_json *row = pare_json_at(inputs, i);
-        struct pare_shape shape = {.n_dims = 1, .dims = {PARE_DIM_BATCH}};
+        enum pare_dtype dtype = PARE_F32;
+        struct pare_shape shape;
         struct pare_value *value;
         const char *name = NULL;
 
         st = read_name(&name, pare_json_at(row, 0), "an input", r->err);
         if (!st)
-            st = read_dims(&shape, row, 1, r->err);
+            st = read_input_shape(&shape, &dtype, row, r->err);
         if (st)
             return st;
         value = pare_graph_input(r->graph, name, &shape);
-        r->values[r->n_values++] = value;
+        value->dtype = dtype;
+        add_value(r, value);
         st = check_unique(value->name, name, r->err);
     }
     return st;
@@ -114,11 +168,12 @@ static pare_status read_plain(struct reader *r, struct pare_tensor **data,
 {
     pare_status st;
 
-    if (entry->dtype != PARE_F32)
-        return pare_fail(r->err, PARE_EFORMAT, "is %s, but no stream is described",
-                         pare_dtype_name(entry->dtype));
     st = check_elems(r, &entry->shape);
-    return st ? st : pare_safetensors_tensor(data, entry, r->err);
+    if (!st)
+        st = pare_tensor_new(data, entry->dtype, &entry->shape, r->err);
+    if (!st)
+        memcpy((*data)->data, entry->data, entry->n_bytes);
+    return st;
 }
 
 static pare_status read_stream(struct reader *r, struct pare_tensor **data,
@@ -177,17 +232,43 @@ static pare_status read_weights(struct reader *r)
         }
         value = pare_graph_weight(r->graph, entry->name, data);
         value->coding = coding;
-        r->values[r->n_values++] = value;
+        add_value(r, value);
         st = check_unique(value->name, entry->name, r->err);
     }
     return st;
+}
+
+/* All integers, or all reals. */
+static pare_status read_list(struct reader *r, struct pare_node *node, const char *name,
+                             const struct pare_json *json)
+{
+    int64_t ints[PARE_OP_MAX_IO];
+    double floats[PARE_OP_MAX_IO];
+    int n = (int)pare_json_n(json), n_ints = 0, n_floats = 0;
+
+    for (int i = 0; i < n; i++) {
+        const struct pare_json *entry = pare_json_at(json, i);
+
+        if (pare_json_int(entry, &ints[n_ints]))
+            n_ints++;
+        else if (pare_json_number(entry, &floats[n_floats]))
+            n_floats++;
+    }
+    if (n_ints == n)
+        pare_node_set_ints(r->graph, node, name, ints, n);
+    else if (n_floats == n)
+        pare_node_set_floats(r->graph, node, name, floats, n);
+    else
+        return pare_fail(r->err, PARE_EFORMAT, "attribute '%s' is no list of integers, or of reals",
+                         name);
+    return PARE_OK;
 }
 
 static pare_status read_attr(struct reader *r, struct pare_node *node, const char *name,
                              const struct pare_json *json)
 {
     struct pare_graph *graph = r->graph;
-    int64_t ints[16], i;
+    int64_t i;
     double f;
 
     if (!pare_model_name_ok(name))
@@ -198,13 +279,8 @@ static pare_status read_attr(struct reader *r, struct pare_node *node, const cha
         pare_node_set_float(graph, node, name, f);
     } else if (pare_json_string(json)) {
         pare_node_set_string(graph, node, name, pare_json_string(json));
-    } else if (pare_json_kind(json) == PARE_JSON_ARRAY && pare_json_n(json) <= 16) {
-        for (i = 0; i < pare_json_n(json); i++) {
-            if (!pare_json_int(pare_json_at(json, i), &ints[i]))
-                return pare_fail(r->err, PARE_EFORMAT, "attribute '%s' is no list of integers",
-                                 name);
-        }
-        pare_node_set_ints(graph, node, name, ints, (int)pare_json_n(json));
+    } else if (pare_json_kind(json) == PARE_JSON_ARRAY && pare_json_n(json) <= PARE_OP_MAX_IO) {
+        return read_list(r, node, name, json);
     } else {
         return pare_fail(r->err, PARE_EFORMAT, "attribute '%s' is of no known kind", name);
     }
@@ -225,11 +301,31 @@ static pare_status read_node_inputs(struct reader *r, struct pare_value **inputs
     return PARE_OK;
 }
 
+static pare_status read_more_outputs(struct reader *r, struct pare_node *node,
+                                     const struct pare_json *names)
+{
+    pare_status st = PARE_OK;
+
+    if (pare_json_n(names) > PARE_OP_MAX_IO)
+        return pare_fail(r->err, PARE_EFORMAT, "more than %d outputs", PARE_OP_MAX_IO);
+    for (int64_t k = 1; k < pare_json_n(names) && !st; k++) {
+        const char *name = NULL;
+
+        st = read_name(&name, pare_json_at(names, k), "its output", r->err);
+        if (st)
+            break;
+        add_value(r, pare_graph_add_output(r->graph, node));
+        node->outputs[k]->name = pare_arena_strdup(r->graph->arena, name);
+    }
+    return st;
+}
+
 static pare_status read_node(struct reader *r, const struct pare_json *row)
 {
     const struct pare_json *json_inputs = pare_json_at(row, 2), *attrs = pare_json_at(row, 3);
+    const struct pare_json *outputs = pare_json_at(row, 4);
     const char *op_name = pare_json_string(pare_json_at(row, 1)), *name = NULL, *output = NULL;
-    struct pare_value *inputs[16] = {NULL};
+    struct pare_value *inputs[PARE_OP_MAX_IO] = {NULL};
     struct pare_node *node;
     enum pare_op op = PARE_N_OPS;
     pare_status st;
@@ -238,12 +334,15 @@ static pare_status read_node(struct reader *r, const struct pare_json *row)
     if (st)
         return st;
     output = name;
-    if (pare_json_n(row) > 4)
-        st = read_name(&output, pare_json_at(row, 4), "its output", r->err);
+    if (pare_json_kind(outputs) == PARE_JSON_ARRAY)
+        st = read_name(&output, pare_json_at(outputs, 0), "its output", r->err);
+    else if (pare_json_n(row) > 4)
+        st = read_name(&output, outputs, "its output", r->err);
     if (!st && (!op_name || !pare_op_from_name(&op, op_name)))
         st = pare_fail(r->err, PARE_EFORMAT, "operator '%.64s' is not known",
                        op_name ? op_name : "");
-    if (!st && (pare_json_kind(json_inputs) != PARE_JSON_ARRAY || pare_json_n(json_inputs) > 16 ||
+    if (!st && (pare_json_kind(json_inputs) != PARE_JSON_ARRAY ||
+                pare_json_n(json_inputs) > PARE_OP_MAX_IO ||
                 (attrs && pare_json_kind(attrs) != PARE_JSON_OBJECT) || pare_json_n(attrs) > 64))
         st = pare_fail(r->err, PARE_EFORMAT, "is not [name, operator, [inputs], {attributes}]");
     if (!st)
@@ -251,9 +350,11 @@ static pare_status read_node(struct reader *r, const struct pare_json *row)
     if (st)
         goto done;
     node = pare_graph_node(r->graph, op, name, inputs, (int)pare_json_n(json_inputs));
-    r->values[r->n_values++] = node->outputs[0];
+    add_value(r, node->outputs[0]);
     node->outputs[0]->name = pare_arena_strdup(r->graph->arena, output);
     st = check_unique(node->name, name, r->err);
+    if (!st && pare_json_kind(outputs) == PARE_JSON_ARRAY)
+        st = read_more_outputs(r, node, outputs);
     for (void *it = pare_json_first(attrs); it && !st; it = pare_json_next(attrs, it))
         st = read_attr(r, node, pare_json_key(it), pare_json_value(it));
 done:
@@ -369,9 +470,6 @@ static pare_status read_graph(struct reader *r)
     if (st)
         return st;
     r->graph = pare_graph_new(name);
-    r->values =
-        PARE_ARENA_NEW(r->graph->arena, struct pare_value *,
-                       PARE_MODEL_MAX_IO + pare_safetensors_n(r->file) + pare_json_n(nodes));
     st = read_inputs(r);
     if (!st)
         st = read_weights(r);

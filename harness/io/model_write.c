@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "graph/op.h"
+#include "graph/resolve.h"
 #include "io/model.h"
 #include "io/model_limits.h"
 #include "io/safetensors.h"
@@ -65,6 +66,13 @@ static void add_attr_value(struct pare_text *text, const struct pare_attr *attr)
             pare_text_printf(text, "%s%" PRId64, i ? "," : "[", attr->ints[i]);
         pare_text_add(text, attr->n_ints ? "]" : "[]");
         break;
+    case PARE_ATTR_FLOATS:
+        for (int i = 0; i < attr->n_floats; i++) {
+            pare_text_add(text, i ? "," : "[");
+            add_real(text, attr->floats[i]);
+        }
+        pare_text_add(text, attr->n_floats ? "]" : "[]");
+        break;
     }
 }
 
@@ -97,9 +105,20 @@ static bool add_attrs(struct writer *w, const struct pare_node *node, const stru
     return any;
 }
 
+/* One name, or a list where there are several outputs. */
+static void add_output_names(struct pare_text *text, const struct pare_node *node)
+{
+    for (int k = 0; k < node->n_outputs; k++) {
+        if (node->n_outputs > 1)
+            pare_text_add(text, k ? "," : "[");
+        pare_text_json_string(text, node->outputs[k]->name);
+    }
+    pare_text_add(text, node->n_outputs > 1 ? "]" : "");
+}
+
 static void add_node(struct writer *w, const struct pare_node *node)
 {
-    bool is_renamed = strcmp(node->outputs[0]->name, node->name) != 0;
+    bool is_renamed = node->n_outputs > 1 || strcmp(node->outputs[0]->name, node->name) != 0;
     size_t end;
 
     pare_text_add(&w->text, "[");
@@ -119,7 +138,7 @@ static void add_node(struct writer *w, const struct pare_node *node)
     }
     if (is_renamed) {
         pare_text_add(&w->text, ",");
-        pare_text_json_string(&w->text, node->outputs[0]->name);
+        add_output_names(&w->text, node);
     }
     pare_text_add(&w->text, "]");
 }
@@ -142,6 +161,13 @@ static void add_input(struct pare_text *text, const struct pare_value *input)
 {
     pare_text_add(text, "[");
     pare_text_json_string(text, input->name);
+    if (input->dtype != PARE_F32 || !pare_shape_has_batch(&input->shape)) {
+        pare_text_printf(text, ",\"%s\",[", pare_dtype_name(input->dtype));
+        for (int d = 0; d < input->shape.n_dims; d++)
+            pare_text_printf(text, "%s%" PRId64, d ? "," : "", input->shape.dims[d]);
+        pare_text_add(text, "]]");
+        return;
+    }
     for (int d = 1; d < input->shape.n_dims; d++)
         pare_text_printf(text, ",%" PRId64, input->shape.dims[d]);
     pare_text_add(text, "]");
@@ -247,6 +273,28 @@ static pare_status check_graph(const struct writer *w)
 
 /* ---- The whole ---- */
 
+/* Indices, conditions, zero points: stored as they are. */
+static pare_status check_constant(const struct pare_value *value, struct pare_error *err)
+{
+    if (value->coding.bits != 32 || value->coding.is_sparse)
+        return pare_fail(err, PARE_EINVAL, "is %s, but coded as numbers would be",
+                         pare_dtype_name(value->dtype));
+    return PARE_OK;
+}
+
+enum { N_RANKS = 4 };
+
+static int rank_of(const struct stored *weight)
+{
+    if (weight->stream.bytes)
+        return 3;
+    switch (pare_dtype_bytes(weight->value->dtype)) {
+    case 8: return 0;
+    case 4: return 1;
+    default: return 2;
+    }
+}
+
 static pare_status encode_weights(struct writer *w)
 {
     struct pare_graph *graph = w->graph;
@@ -260,7 +308,8 @@ static pare_status encode_weights(struct writer *w)
         pare_status st;
 
         weight->value = value;
-        st = pare_stream_encode(&weight->stream, value, w->err);
+        st = value->dtype == PARE_F32 ? pare_stream_encode(&weight->stream, value, w->err)
+                                      : check_constant(value, w->err);
         if (st) {
             pare_error_prefix(w->err, "weight '%s'", value->name);
             for (int i = 0; i < n; i++)
@@ -268,9 +317,10 @@ static pare_status encode_weights(struct writer *w)
             return st;
         }
     }
-    for (int is_stream = 0; is_stream < 2; is_stream++) {
+    /* Longer elements first: all are aligned.  F32 comes before S32. */
+    for (int rank = 0; rank < N_RANKS; rank++) {
         for (int i = 0; i < n; i++) {
-            if ((all[i].stream.bytes != NULL) == is_stream)
+            if (rank_of(&all[i]) == rank)
                 w->weights[w->n_weights++] = all[i];
         }
     }
@@ -287,8 +337,10 @@ static void number_values(struct writer *w)
         w->ids[graph->inputs[i]->id] = n++;
     for (int i = 0; i < w->n_weights; i++)
         w->ids[w->weights[i].value->id] = n++;
-    for (int i = 0; i < graph->n_nodes; i++)
-        w->ids[graph->nodes[i]->outputs[0]->id] = n++;
+    for (int i = 0; i < graph->n_nodes; i++) {
+        for (int k = 0; k < graph->nodes[i]->n_outputs; k++)
+            w->ids[graph->nodes[i]->outputs[k]->id] = n++;
+    }
 }
 
 static pare_status write_file(struct writer *w, unsigned char **out, size_t *n_bytes)
@@ -306,7 +358,7 @@ static pare_status write_file(struct writer *w, unsigned char **out, size_t *n_b
 
         n_elems += pare_tensor_elems(weight->value->data);
         entry->name = weight->value->name;
-        entry->dtype = weight->stream.bytes ? PARE_U8 : PARE_F32;
+        entry->dtype = weight->stream.bytes ? PARE_U8 : weight->value->dtype;
         entry->shape = weight->stream.bytes ? pare_shape_of(1, (int64_t)weight->stream.n_bytes)
                                             : weight->value->shape;
         entry->data = weight->stream.bytes ? weight->stream.bytes

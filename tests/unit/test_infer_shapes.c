@@ -177,10 +177,6 @@ static void huge_dilation(struct pare_graph *g)
 {
     ints(g, "conv", "dilations", 2, 60000, 1);
 }
-static void dilated_pool(struct pare_graph *g)
-{
-    ints(g, "pool", "dilations", 2, 2, 2);
-}
 static void one_dimension(struct pare_graph *g)
 {
     ints(g, "conv", "strides", 1, 1, 1);
@@ -208,10 +204,6 @@ static void odd_group(struct pare_graph *g)
 static void negative_group(struct pare_graph *g)
 {
     pare_node_set_int(g, node(g, "conv"), "group", -1);
-}
-static void ceil_mode(struct pare_graph *g)
-{
-    pare_node_set_int(g, node(g, "pool"), "ceil_mode", 1);
 }
 static void auto_pad(struct pare_graph *g)
 {
@@ -293,9 +285,9 @@ static void negative_input(struct pare_graph *g)
 {
     g->inputs[0]->shape.dims[2] = -5;
 }
-static void fixed_batch(struct pare_graph *g)
+static void odd_type(struct pare_graph *g)
 {
-    g->inputs[0]->shape.dims[0] = 1;
+    g->inputs[0]->dtype = PARE_S64;
 }
 static void huge_input(struct pare_graph *g)
 {
@@ -331,7 +323,6 @@ static const struct change changes[] = {
     {"a pool all padding", wide_pool_pad, "pads must be smaller"},
     {"no dilation", zero_dilation, "dilations: 0"},
     {"a huge dilation", huge_dilation, "does not fit"},
-    {"a dilated pool", dilated_pool, "dilations"},
     {"a stride for one dimension", one_dimension, "has 1 entries"},
     {"a kernel_shape that is not the weight's", wrong_kernel, "kernel_shape"},
     {"a pool without kernel", no_pool_kernel, "kernel_shape"},
@@ -339,7 +330,6 @@ static const struct change changes[] = {
     {"no group", no_group, "group 0"},
     {"a group that does not divide", odd_group, "group 2"},
     {"a negative group", negative_group, "group -1"},
-    {"ceil_mode", ceil_mode, "ceil_mode"},
     {"auto_pad", auto_pad, "auto_pad"},
     {"an unknown attribute", unknown_attr, "'beta' is not known"},
     {"an attribute of the wrong kind", wrong_kind, "wrong kind"},
@@ -360,7 +350,7 @@ static const struct change changes[] = {
     {"features into a convolution", features_into_pool, "4 (N C H W)"},
     {"an empty input", empty_input, "empty"},
     {"a negative input", negative_input, "negative"},
-    {"a fixed batch", fixed_batch, "batch"},
+    {"an image of integers", odd_type, "is I64"},
     {"an input that overflows", huge_input, "too large"},
     {"an input larger than the weights", large_flatten, "features come in"},
     {"no output", no_output, "output"},

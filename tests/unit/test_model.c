@@ -632,7 +632,7 @@ static void hostile_streams_are_refused_with_the_reason(void **state)
         {int8_rows, "[3,1,3,3],8,2", "[3,1,3,3],8,18", "tensor 'conv1.weight'"},
         {int8_rows, "[3,1,3,3],8,2", "[3,1,3,3],8,6", "too few"},
         {int8_rows, "[3,1,3,3],8,2", "[3,1,3,3],8,0", "bytes too many"},
-        {int8_rows, "[[3,1,3,3],8,2]", "0", "no stream is described"},
+        {int8_rows, "[[3,1,3,3],8,2]", "0", "is U8, which it does not take"},
     };
 
     (void)state;

@@ -24,17 +24,72 @@ enum pare_op {
     PARE_OP_HARD_SIGMOID,
     PARE_OP_HARD_SWISH,
     PARE_OP_GELU,
-    PARE_OP_ADD,     /* two activations of one shape */
-    PARE_OP_MAXPOOL, /* kernel_shape, strides, pads */
-    PARE_OP_AVGPOOL, /* kernel_shape, strides, pads, count_include_pad */
+    PARE_OP_ADD, /* a, b, broadcast against each other; either may be a weight */
+    /* Pools: kernel_shape, strides, pads, dilations, ceil_mode; two outputs: indices are refused. */
+    PARE_OP_MAXPOOL,
+    PARE_OP_AVGPOOL, /* and count_include_pad */
     PARE_OP_GLOBAL_AVGPOOL,
-    PARE_OP_FLATTEN, /* axis 1 */
-    PARE_OP_SOFTMAX, /* axis -1 */
+    PARE_OP_FLATTEN, /* axis: 1, any where the batch is a number */
+    PARE_OP_SOFTMAX, /* axis -1; over that one axis (as opset 13) */
     PARE_OP_IDENTITY,
+
+    /* What imported networks bring.  Everything that newer opsets pass as constant inputs is an
+     * attribute here.  Inputs may be activations or weights unless said otherwise. */
+    PARE_OP_CONV_TRANSPOSE, /* x, w [C, M/group, R, S] [, b]; as Conv, and output_padding */
+    PARE_OP_MATMUL,         /* a, b; as numpy's */
+    PARE_OP_PRELU,          /* x, slope, which is broadcast to x */
+    PARE_OP_ELU,            /* alpha 1 */
+    PARE_OP_ERF,
+    PARE_OP_LOG_SOFTMAX, /* axis -1 */
+    PARE_OP_SUB,         /* a, b; broadcast, as the next three */
+    PARE_OP_MUL,
+    PARE_OP_DIV,
+    PARE_OP_POW,
+    PARE_OP_MIN, /* a, b: two; broadcast */
+    PARE_OP_MAX,
+    PARE_OP_SQRT,
+    PARE_OP_EXP,
+    PARE_OP_LOG,
+    PARE_OP_NEG,
+    PARE_OP_ABS,
+    PARE_OP_REDUCE_MEAN, /* ints axes (absent: all), keepdims 1; as the next two */
+    PARE_OP_REDUCE_SUM,
+    PARE_OP_REDUCE_MAX,
+    PARE_OP_RESHAPE, /* ints shape: 0 as in the input (allowzero 0), one -1 the rest; of a symbolic
+                        * batch the first is -1 or 0 and stays the batch */
+    PARE_OP_TRANSPOSE, /* ints perm (absent: reversed) */
+    PARE_OP_SQUEEZE,   /* ints axes (absent: all of extent 1) */
+    PARE_OP_UNSQUEEZE, /* ints axes, of the result */
+    PARE_OP_SLICE,     /* ints starts, ends, axes (absent: 0, 1, ...), steps (absent: 1) */
+    PARE_OP_SPLIT,     /* axis 0, ints split: one extent per output */
+    PARE_OP_PAD,       /* ints pads: all beginnings, then all ends; negative crops; mode constant,
+                        * reflect, edge, wrap; float value 0 */
+    PARE_OP_CONCAT,    /* one input or more; axis, required */
+    PARE_OP_GATHER,    /* data, indices (S64 or S32); axis 0 */
+    PARE_OP_CAST,      /* to: ONNX's number of the type (1 F32, 2 U8, 3 S8, 6 S32, 7 S64, 9 BOOL,
+                        * 11 F64) */
+    PARE_OP_EXPAND,    /* ints shape, broadcast against the input's; -1 stands for the batch */
+    PARE_OP_WHERE,     /* condition (BOOL), x, y; broadcast */
+    PARE_OP_LRN,       /* size, required; alpha 1e-4, beta 0.75, bias 1 */
+    PARE_OP_RESIZE,    /* floats scales or ints sizes, of every dimension (1 and -1 for a symbolic
+                        * batch); mode nearest, linear, cubic; coordinate_transformation_mode,
+                        * nearest_mode, cubic_coeff_a, exclude_outside, extrapolation_value,
+                        * floats roi, as ONNX */
+    PARE_OP_GLOBAL_MAXPOOL,
+    PARE_OP_LAYER_NORM, /* x, scale [, bias]; axis -1, epsilon 1e-5; outputs y [, mean [, 1/std]] */
+    PARE_OP_QUANTIZE_LINEAR,   /* x, scale, zero point (its type is the result's): weights, scalars
+                               * or along axis 1 */
+    PARE_OP_DEQUANTIZE_LINEAR, /* x (U8, S8, S32), scale [, zero point]: as above; axis 1 */
     PARE_N_OPS
 };
 
-enum pare_attr_kind { PARE_ATTR_INT, PARE_ATTR_FLOAT, PARE_ATTR_INTS, PARE_ATTR_STRING };
+enum pare_attr_kind {
+    PARE_ATTR_INT,
+    PARE_ATTR_FLOAT,
+    PARE_ATTR_INTS,
+    PARE_ATTR_STRING,
+    PARE_ATTR_FLOATS
+};
 
 struct pare_attr {
     const char *name;
@@ -42,8 +97,9 @@ struct pare_attr {
     int64_t i;
     double f;
     const char *s;
-    int n_ints;
+    int n_ints, n_floats;
     const int64_t *ints;
+    const double *floats;
     struct pare_attr *next;
 };
 
@@ -70,8 +126,11 @@ struct pare_quant {
 struct pare_value {
     int id; /* index in graph->values */
     const char *name;
-    struct pare_shape shape;    /* activations: first dim PARE_DIM_BATCH */
-    struct pare_tensor *data;   /* weights and constants: the f32 master; NULL: an activation */
+    struct pare_shape shape;    /* activations: first dim PARE_DIM_BATCH, or a number where the
+                                 * network has a fixed batch */
+    enum pare_dtype dtype;      /* of inputs set by who builds, F32 else; of others inferred */
+    struct pare_tensor *data;   /* weights and constants: the f32 master (indices, zero points,
+                                 * conditions in their own type); NULL: an activation */
     struct pare_coding coding;  /* of a weight */
     struct pare_quant quant;    /* of an activation */
     struct pare_node *producer; /* NULL for inputs and weights */
@@ -120,6 +179,8 @@ struct pare_value *pare_graph_weight(struct pare_graph *graph, const char *name,
 /* Appends a node with one new output, whose shape is inferred by pare_graph_infer(). */
 struct pare_node *pare_graph_node(struct pare_graph *graph, enum pare_op op, const char *name,
                                   struct pare_value *const *inputs, int n_inputs);
+/* One output more of the node (Split, the mean of LayerNormalization). */
+struct pare_value *pare_graph_add_output(struct pare_graph *graph, struct pare_node *node);
 void pare_graph_output(struct pare_graph *graph, struct pare_value *value);
 
 /* ---- Editing ---- */
@@ -152,13 +213,19 @@ double pare_node_float(const struct pare_node *node, const char *name, double de
 /* Fills out[0..n-1]; every entry is `def` when the attribute is absent. */
 void pare_node_ints(const struct pare_node *node, const char *name, int64_t *out, int n,
                     int64_t def);
+void pare_node_floats(const struct pare_node *node, const char *name, double *out, int n,
+                      double def);
 const char *pare_node_string(const struct pare_node *node, const char *name, const char *def);
+/* The attribute itself, to see whether it is there and how long; or NULL. */
+const struct pare_attr *pare_node_attr(const struct pare_node *node, const char *name);
 void pare_node_set_int(struct pare_graph *graph, struct pare_node *node, const char *name,
                        int64_t value);
 void pare_node_set_float(struct pare_graph *graph, struct pare_node *node, const char *name,
                          double value);
 void pare_node_set_ints(struct pare_graph *graph, struct pare_node *node, const char *name,
                         const int64_t *values, int n);
+void pare_node_set_floats(struct pare_graph *graph, struct pare_node *node, const char *name,
+                          const double *values, int n);
 void pare_node_set_string(struct pare_graph *graph, struct pare_node *node, const char *name,
                           const char *value);
 void pare_graph_set_meta(struct pare_graph *graph, const char *key, const char *value);
@@ -167,7 +234,10 @@ const char *pare_graph_meta(const struct pare_graph *graph, const char *key, con
 /* ---- Facts ---- */
 const char *pare_op_name(enum pare_op op); /* "Conv", "Gemm", ... */
 bool pare_op_from_name(enum pare_op *out, const char *name);
-/* Multiply-accumulates of one sample; only Conv and Gemm have any. */
+/* True for a network that maps samples to samples: one input and every output with the symbolic
+ * batch, in f32.  What trains, calibrates or measures asks for this; others only run. */
+bool pare_graph_is_batched(const struct pare_graph *graph);
+/* Multiply-accumulates of one sample; only Conv, ConvTranspose, Gemm and MatMul have any. */
 int64_t pare_node_macs(const struct pare_node *node);
 int64_t pare_graph_macs(const struct pare_graph *graph);
 /* Learned numbers in all weights: batch-norm running statistics are not counted. */

@@ -8,7 +8,7 @@
 #include <pare/status.h>
 #include <pare/train.h>
 
-#define PARE_ABI 1 /* rises when a public struct changes; the loader refuses any other */
+#define PARE_ABI 2 /* rises when a public struct changes; the loader refuses any other */
 
 /* What a method needs beside the graph. */
 enum { PARE_NEEDS_CALIBRATION = 1, PARE_NEEDS_TRAINING = 2, PARE_NEEDS_TEACHER = 4 };
