@@ -49,7 +49,7 @@ BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 .PHONY: all lib plugins tests test bench asan ubsan fuzz lint fmt install clean deps quickstart help
 .SECONDARY:
 
-all: $(BUILD)/pare plugins $(BUILD)/hwmodels ## build the program and its plugins
+all: $(BUILD)/pare plugins $(DEVICES) ## build the program and its plugins
 
 lib: $(BUILD)/libpare.so
 plugins: $(PLUGINS)
@@ -91,12 +91,9 @@ endef
 $(foreach s,$(PLUGIN_SRC),$(eval $(call PLUGIN_RULE,$(s))))
 
 # Device files stand beside the program, wherever it was built.
-$(BUILD)/hwmodels: $(wildcard hwmodels/*.yaml)
-	@mkdir -p $@ && cp -f $^ $@/ 2>/dev/null; touch $@
-
-# An archive: a test links those helpers that it calls, and so only the rooms that these need.
-$(BUILD)/support.a: $(SUPPORT_OBJ)
-	$(Q)rm -f $@ && ar rcs $@ $^
+DEVICES := $(patsubst %,$(BUILD)/%,$(wildcard hwmodels/*.yaml))
+$(BUILD)/hwmodels/%.yaml: hwmodels/%.yaml
+	@mkdir -p $(@D) && cp -f $< $@
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/support.a $(BUILD)/libpare.so
 	$(call say,$@)
