@@ -95,6 +95,10 @@ DEVICES := $(patsubst %,$(BUILD)/%,$(wildcard hwmodels/*.yaml))
 $(BUILD)/hwmodels/%.yaml: hwmodels/%.yaml
 	@mkdir -p $(@D) && cp -f $< $@
 
+# An archive: a test links those helpers that it calls, and so only the rooms that these need.
+$(BUILD)/support.a: $(SUPPORT_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/support.a $(BUILD)/libpare.so
 	$(call say,$@)
 	$(Q)$(CC) $(LDFLAGS) $< $(BUILD)/support.a -o $@ -L$(BUILD) -lpare -Wl,-rpath,'$(abspath $(BUILD))' $(LIBS) $(shell pkg-config --libs cmocka)
