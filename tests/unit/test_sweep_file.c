@@ -180,7 +180,7 @@ static void overrides_change_and_add_options(void **state)
     refused(small, OVERRIDES("data.val_fraction=2"), ":3:7: val_fraction: 2 is outside");
     refused(small, OVERRIDES("trials"), "write SECTION.OPTION=VALUE");
     refused(small, OVERRIDES("version.a=1"), "is not inside a section");
-    refused(small, OVERRIDES("data.path=/no such: place"), "/no such: place");
+    refused(small, OVERRIDES("data.name=mnist", "data.path=/no such: place"), "/no such: place");
 }
 
 static void the_plan_counts_stages_once(void **state)
