@@ -124,7 +124,7 @@ static void scalars_lists_and_ranges_become_canonical_values(void **state)
     dims = l.space->stages[1].methods[0].dims;
     assert_int_equal(dims[0].n_values, 7);
     for (int i = 0; i < 7; i++) {
-        char want[8];
+        char want[16];
 
         snprintf(want, sizeof want, "0.%d", 3 + i);
         assert_string_equal(dims[0].values[i], want);
