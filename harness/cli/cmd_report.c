@@ -69,6 +69,35 @@ static pare_status choose_rows(struct view *view, const struct pare_args *args,
     return st;
 }
 
+/* "METRIC:max" or "METRIC:min", in place of the sweep's objectives. */
+static pare_status read_goals(struct pare_dataset *data, const struct pare_args *args,
+                              struct pare_error *err)
+{
+    const char *texts[PARE_ARG_MAX];
+    int n = pare_arg_all(args, "objective", texts);
+    struct pare_goal *goals = PARE_ARENA_NEW(data->arena, struct pare_goal, n + 1);
+
+    for (int i = 0; i < n; i++) {
+        const char *colon = strrchr(texts[i], ':');
+        size_t length = colon ? (size_t)(colon - texts[i]) : strlen(texts[i]);
+        pare_status st;
+
+        if (!colon || (strcmp(colon, ":max") != 0 && strcmp(colon, ":min") != 0))
+            return pare_fail(err, PARE_EINVAL, "--objective '%s': write METRIC:max or METRIC:min",
+                             texts[i]);
+        goals[i].name = pare_arena_printf(data->arena, "%.*s", (int)length, texts[i]);
+        goals[i].maximize = strcmp(colon, ":max") == 0;
+        st = pare_dataset_need_metric(data, goals[i].name, &goals[i].metric, err);
+        if (st)
+            return st;
+    }
+    if (n) {
+        data->goals = goals;
+        data->n_goals = n;
+    }
+    return PARE_OK;
+}
+
 static pare_status view_init(struct view *view, const struct pare_args *args, bool with_status,
                              struct pare_error *err)
 {
@@ -80,6 +109,8 @@ static pare_status view_init(struct view *view, const struct pare_args *args, bo
     view->options.color = pare_color(STDOUT_FILENO);
     view->options.with_status = with_status;
     st = load(&view->data, args, err);
+    if (st == PARE_OK)
+        st = read_goals(view->data, args, err);
     if (st == PARE_OK)
         st = pare_table_metrics(&view->metrics, &view->options.n_metrics, view->data,
                                 pare_arg_get(args, "metric", NULL),
@@ -155,35 +186,6 @@ const struct pare_command pare_cmd_table = {
 
 /* ---- pareto ---- */
 
-/* "METRIC:max" or "METRIC:min", in place of the sweep's objectives. */
-static pare_status read_goals(struct pare_dataset *data, const struct pare_args *args,
-                              struct pare_error *err)
-{
-    const char *texts[PARE_ARG_MAX];
-    int n = pare_arg_all(args, "objective", texts);
-    struct pare_goal *goals = PARE_ARENA_NEW(data->arena, struct pare_goal, n + 1);
-
-    for (int i = 0; i < n; i++) {
-        const char *colon = strrchr(texts[i], ':');
-        size_t length = colon ? (size_t)(colon - texts[i]) : strlen(texts[i]);
-        pare_status st;
-
-        if (!colon || (strcmp(colon, ":max") != 0 && strcmp(colon, ":min") != 0))
-            return pare_fail(err, PARE_EINVAL, "--objective '%s': write METRIC:max or METRIC:min",
-                             texts[i]);
-        goals[i].name = pare_arena_printf(data->arena, "%.*s", (int)length, texts[i]);
-        goals[i].maximize = strcmp(colon, ":max") == 0;
-        st = pare_dataset_need_metric(data, goals[i].name, &goals[i].metric, err);
-        if (st)
-            return st;
-    }
-    if (n) {
-        data->goals = goals;
-        data->n_goals = n;
-    }
-    return PARE_OK;
-}
-
 /* --axes X,Y: one picture of these two. */
 static pare_status plot_axes(struct pare_text *paths, const struct pare_dataset *data,
                              const char *axes, const char *dir, struct pare_error *err)
@@ -246,19 +248,6 @@ static pare_status plot(const struct view *view, const struct pare_args *args,
     return st;
 }
 
-/* Rows that are on the front or tie with it, unless all are wanted. */
-static void keep_front(struct view *view, struct pare_standing *standing)
-{
-    int64_t n = 0;
-
-    for (int64_t i = 0; i < view->rows.n; i++)
-        if (standing[i].rank >= PARE_RANK_TIE) {
-            view->rows.trials[n] = view->rows.trials[i];
-            standing[n++] = standing[i];
-        }
-    view->rows.n = n;
-}
-
 static pare_status print_front(struct pare_text *out, struct view *view,
                                const struct pare_args *args, struct pare_error *err)
 {
@@ -272,7 +261,7 @@ static pare_status print_front(struct pare_text *out, struct view *view,
     if (st == PARE_OK) {
         pare_front_rank(&view->rows, view->data->goals, view->data->n_goals, standing);
         if (!pare_arg_given(args, "all"))
-            keep_front(view, standing);
+            pare_front_keep(&view->rows, standing, is_for_programs(view->options.format) ? -1 : 0);
         view->options.standing = standing;
         view->options.best = &best;
         pare_table_print(out, view->data, &view->rows, &view->options);
@@ -295,12 +284,11 @@ static int run_pareto(int argc, char **argv)
         return code;
     st = view_init(&view, &args, false, &err);
     if (st == PARE_OK)
-        st = read_goals(view.data, &args, &err);
-    if (st == PARE_OK)
         st = print_front(&out, &view, &args, &err);
     if (st == PARE_OK) {
-        code = pare_stdout_put(&pare_cmd_pareto, &out);
         st = plot(&view, &args, &err);
+        if (st != PARE_EINVAL) /* without gnuplot there is still the table */
+            code = pare_stdout_put(&pare_cmd_pareto, &out);
     }
     if (st)
         code = pare_command_fail(&pare_cmd_pareto, st, &err);
@@ -331,7 +319,8 @@ const struct pare_command pare_cmd_pareto = {
     .usage = "[OPTION...] [FOLDER]",
     .details = "A trial is dominated when another is at least as good in every objective and\n"
                "clearly better in one, so that their intervals do not overlap. '=N': worse than\n"
-               "trial N by value, but not clearly: a tie.\n\n" WHERE_DETAILS,
+               "trial N by value, but not clearly: a tie.\n"
+               "Tables for people show the baseline too.\n\n" WHERE_DETAILS,
     .options = pareto_args,
     .min_operands = 0,
     .max_operands = 1,

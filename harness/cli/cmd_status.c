@@ -362,9 +362,7 @@ static struct pare_grid *metrics_grid(const struct pare_dataset *data,
             struct pare_scale scale =
                 pare_scale_choose(data->metrics[m], data->units[m], fabs(v->value), fabs(v->value));
 
-            pare_number_text(&text, v->low, scale);
-            pare_text_add(&text, " .. ");
-            pare_number_text(&text, v->high, scale);
+            pare_interval_text(&text, v, scale);
             pare_grid_set(grid, row, 2, text.s);
             pare_text_clear(&text);
         }

@@ -123,18 +123,19 @@ static bool compare_samples(struct context *x, struct pare_change *change, bool 
     return has_samples;
 }
 
-static bool is_fraction(const char *unit)
+/* Compared by difference; everything else measured by ratio. */
+static bool is_accuracy_like(const char *metric)
 {
-    return !unit[0] || strcmp(unit, "1") == 0;
+    return strncmp(metric, "accuracy", 8) == 0 || strncmp(metric, "auc", 3) == 0;
 }
 
 static void compare_values(struct context *x, struct pare_change *change,
-                           const struct pare_value *a, const struct pare_value *b, const char *unit,
+                           const struct pare_value *a, const struct pare_value *b,
                            bool more_is_better)
 {
     double beyond = 1 + x->options->threshold;
     bool has_intervals = !isnan(a->low) && !isnan(b->low);
-    bool is_accuracy = has_intervals && is_fraction(unit);
+    bool is_accuracy = has_intervals && is_accuracy_like(change->metric);
 
     if (a->provenance != PARE_MEASURED && b->provenance != PARE_MEASURED) {
         change->change = change->value_b - change->value_a;
@@ -180,7 +181,7 @@ static void compare_metric(struct context *x, struct pare_change *change, int m_
     if (compare_bits(x, change)) /* judged when all p values are known */
         return;
     if (!compare_samples(x, change, more_is_better))
-        compare_values(x, change, a, b, x->c->a->units[m_a], more_is_better);
+        compare_values(x, change, a, b, more_is_better);
     change->apparent = change->verdict;
     if (depends_on_machine(change, a) && x->c->machines != PARE_SAME_MACHINE) {
         change->verdict = PARE_UNSURE;
@@ -218,7 +219,7 @@ static bool is_compared(const struct context *x, const char *metric)
 {
     if (x->options->only_metric)
         return strcmp(metric, x->options->only_metric) == 0;
-    return strcmp(metric, "accuracy_drop") != 0;
+    return strncmp(metric, "accuracy_drop", 13) != 0;
 }
 
 static void compare_pair(struct context *x, const struct pare_trial *a, const struct pare_trial *b)

@@ -408,7 +408,8 @@ double pare_trial_value(const struct pare_trial *trial, int metric)
 
 bool pare_dataset_maximizes(const struct pare_dataset *data, const char *metric)
 {
-    static const char *const more_is_better[] = {"accuracy", "auc", "samples_per_s", "sparsity"};
+    static const char *const more_is_better[] = {"accuracy", "auc", "samples_per_s", "sparsity",
+                                                 "speedup"};
     size_t n = strcspn(metric, "@");
 
     for (int i = 0; i < data->n_goals; i++)

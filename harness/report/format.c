@@ -105,10 +105,26 @@ void pare_number_text(struct pare_text *out, double value, struct pare_scale sca
         add_number(out, value * scale.factor);
 }
 
+/* The longer side of the interval, in the scale; NAN or 0: exact. */
+static double half_width(const struct pare_value *value, struct pare_scale scale)
+{
+    return fmax(value->high - value->value, value->value - value->low) * scale.factor;
+}
+
+/* Digits behind the point so that a half-width has one, two when the first is 1. */
+static int decimals_for(double half)
+{
+    int decimals = -(int)floor(log10(half));
+
+    if (half * pow(10, decimals) < 1.95)
+        decimals++;
+    return decimals < 0 ? 0 : decimals > 6 ? 6 : decimals;
+}
+
 void pare_value_text(struct pare_text *out, const struct pare_value *value, struct pare_scale scale,
                      bool interval)
 {
-    double half, x = value->value * scale.factor;
+    double half = half_width(value, scale), x = value->value * scale.factor;
     int decimals;
 
     if (isnan(value->value)) {
@@ -117,23 +133,25 @@ void pare_value_text(struct pare_text *out, const struct pare_value *value, stru
     }
     if (value->provenance == PARE_MODELED)
         pare_text_add(out, "~");
-    half = fmax(value->high - value->value, value->value - value->low) * scale.factor;
     if (isnan(half) || half <= 0) {
         add_number(out, x);
         return;
     }
-    /* 0.1 .. 0.19 -> two digits, 0.2 .. 0.99 -> one; a value shows no digit that means nothing. */
-    decimals = -(int)floor(log10(half));
-    if (half * pow(10, decimals) < 1.95)
-        decimals++;
-    if (decimals < 0)
-        decimals = 0;
-    if (decimals > 6)
-        decimals = 6;
+    decimals = decimals_for(half);
     half = ceil(half * pow(10, decimals) - 1e-9) / pow(10, decimals);
     pare_text_printf(out, "%.*f", decimals, x);
     if (interval)
         pare_text_printf(out, " ±%.*f", decimals, half);
+}
+
+void pare_interval_text(struct pare_text *out, const struct pare_value *value,
+                        struct pare_scale scale)
+{
+    double half = half_width(value, scale);
+    int decimals = half > 0 ? decimals_for(half) + 1 : 3;
+
+    pare_text_printf(out, "%.*f .. %.*f", decimals, value->low * scale.factor, decimals,
+                     value->high * scale.factor);
 }
 
 void pare_quantity_text(struct pare_text *out, const char *metric, const char *unit, double value)

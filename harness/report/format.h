@@ -23,6 +23,9 @@ struct pare_scale pare_scale_column(const struct pare_dataset *data, int metric,
  * exact values have four significant digits, whole numbers below 100 000 all of theirs. */
 void pare_value_text(struct pare_text *out, const struct pare_value *value, struct pare_scale scale,
                      bool interval);
+/* "97.29 .. 98.94": both ends, with one digit more than the value has there. */
+void pare_interval_text(struct pare_text *out, const struct pare_value *value,
+                        struct pare_scale scale);
 /* A bare number in a scale: four significant digits. */
 void pare_number_text(struct pare_text *out, double value, struct pare_scale scale);
 /* A number with its unit: "64 KiB", "0.8 ms", "1 %". */

@@ -83,3 +83,15 @@ void pare_front_rank(const struct pare_rows *rows, const struct pare_goal *goals
     for (int64_t i = 0; i < rows->n; i++)
         standing[i] = stand(rows, i, goals, n_goals);
 }
+
+void pare_front_keep(struct pare_rows *rows, struct pare_standing *standing, int64_t reference)
+{
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < rows->n; i++)
+        if (standing[i].rank >= PARE_RANK_TIE || rows->trials[i]->id == reference) {
+            rows->trials[n] = rows->trials[i];
+            standing[n++] = standing[i];
+        }
+    rows->n = n;
+}

@@ -26,6 +26,10 @@ struct pare_standing {
 void pare_front_rank(const struct pare_rows *rows, const struct pare_goal *goals, int n_goals,
                      struct pare_standing *standing);
 
+/* Keeps the front and its ties, in their order, in both arrays; with `reference` the trial of that
+ * id too, wherever it stands (-1: none). */
+void pare_front_keep(struct pare_rows *rows, struct pare_standing *standing, int64_t reference);
+
 /* Ends of the interval; the value itself when it is exact. */
 double pare_value_low(const struct pare_value *value);
 double pare_value_high(const struct pare_value *value);

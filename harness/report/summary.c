@@ -11,21 +11,6 @@
 
 /* ---- the front ---- */
 
-/* Moves the front and its ties to the beginning, in order of the first objective. */
-static void keep_front(struct pare_rows *rows, const struct pare_dataset *data,
-                       struct pare_standing *standing)
-{
-    int64_t n = 0;
-
-    pare_front_rank(rows, data->goals, data->n_goals, standing);
-    for (int64_t i = 0; i < rows->n; i++)
-        if (standing[i].rank >= PARE_RANK_TIE) {
-            rows->trials[n] = rows->trials[i];
-            standing[n++] = standing[i];
-        }
-    rows->n = n;
-}
-
 pare_status pare_summary_front(struct pare_text *out, const struct pare_dataset *data, int columns,
                                bool color, struct pare_error *err)
 {
@@ -46,7 +31,8 @@ pare_status pare_summary_front(struct pare_text *out, const struct pare_dataset 
     if (st)
         goto done;
     standing = pare_xcalloc((size_t)rows.n + 1, sizeof *standing);
-    keep_front(&rows, data, standing);
+    pare_front_rank(&rows, data->goals, data->n_goals, standing);
+    pare_front_keep(&rows, standing, 0); /* the baseline is what all are compared with */
     options.metrics = metrics;
     options.standing = standing;
     options.best = &best;

@@ -11,7 +11,8 @@
 pare_status pare_summary(struct pare_text *out, const char *folder, int columns, bool color,
                          bool *has_best, struct pare_error *err);
 
-/* The front as `pare pareto` and the summary show it. */
+/* The front as `pare pareto` and the summary show it: with the baseline, even where it is
+ * dominated. */
 pare_status pare_summary_front(struct pare_text *out, const struct pare_dataset *data, int columns,
                                bool color, struct pare_error *err);
 

@@ -212,7 +212,12 @@ static void set_metric(struct layout *l, int row, int i, const struct pare_trial
     struct pare_text text = {0};
 
     pare_value_text(&text, v, l->scales[i], intervals);
-    if (v->note[0] && !l->notes[i])
+    if (v->note[0] && !l->notes[i] && strncmp(v->note, "unstable", 8) == 0) {
+        /* each has its own particulars: too many lines for a footnote each */
+        pare_text_add(&text, "!");
+        pare_grid_legend(l->grid,
+                         "! unstable: the interval stayed wide; `pare show TRIAL` says why");
+    } else if (v->note[0] && !l->notes[i])
         pare_text_printf(&text, "[%d]", pare_grid_note(l->grid, v->note));
     if (v->provenance == PARE_MODELED)
         pare_grid_legend(l->grid, "~ modeled, not measured");

@@ -2,7 +2,7 @@
  *
  * For people (table, md, latex) every column has one unit below its head, values show "±" and only
  * the digits that their interval supports; "~" marks what is modeled, "-" what is unavailable, with
- * the cause in a footnote.  For programs (csv, json) numbers are raw, in the metrics' own units, and
+ * the cause in a footnote, "!" what did not settle.  For programs (csv, json) numbers are raw, in the metrics' own units, and
  * intervals, provenance and notes stand in columns or members of their own; what is unavailable is
  * empty or null.  The same store gives the same bytes. */
 #ifndef PARE_REPORT_TABLE_H
