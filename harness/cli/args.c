@@ -57,8 +57,10 @@ void pare_command_help(const struct pare_command *command)
 
     printf("Usage: pare %s%s%s\n", command->name, *command->usage ? " " : "", command->usage);
     pare_print_wrapped(command->summary, 0);
-    if (command->details)
-        printf("\n%s\n", command->details);
+    if (command->details) {
+        putchar('\n');
+        pare_print_paragraphs(command->details);
+    }
     printf("\nOptions:\n");
     for (int i = 0; i < n_rows(command->options); i++)
         print_option(&command->options[i]);

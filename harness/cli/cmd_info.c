@@ -304,8 +304,8 @@ static int topic_help(const char *topic)
         return code;
     }
     if (strcmp(topic, "data") == 0) {
-        printf("data: the data set of a sweep ('pare data' lists those that pare knows)\n");
-        print_rows("options", pare_data_options);
+        pare_command_help(command);
+        print_rows("in a sweep: data: {name: digits, ...}", pare_data_options);
         return code;
     }
     if (command) {

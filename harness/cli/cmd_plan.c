@@ -155,9 +155,10 @@ const struct pare_command pare_cmd_plan = {
     .name = "plan",
     .summary = "points, legal points, unique stages; expected time, memory and disk",
     .usage = "[OPTION...] SWEEP",
-    .details = "Points and stages are counted. A stage is shared by all trials that begin alike,\n"
-               "and runs once. Time, memory and disk are estimates: a few steps of the baseline's\n"
-               "training, taken now; MACs and parameters of the unpruned networks; formulas.",
+    .details = "Points and stages are counted. A stage is shared by all trials that begin\n"
+               "alike, and runs once. Time, memory and disk are estimates: a few steps of the\n"
+               "baseline's training, taken now; MACs and parameters of the unpruned networks;\n"
+               "formulas.",
     .options = options,
     .min_operands = 1,
     .max_operands = 1,

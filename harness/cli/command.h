@@ -25,7 +25,7 @@ struct pare_command {
     const char *name;    /* "check" */
     const char *summary; /* one line for `pare help` */
     const char *usage;   /* what follows "pare NAME" in the usage line: "[OPTION...] SWEEP" */
-    const char *details; /* paragraphs for `--help`, at most 80 columns; may be NULL */
+    const char *details; /* paragraphs for `--help`, wrapped there; may be NULL */
     const struct pare_arg *options; /* ends with PARE_ARG_END; NULL: only --help */
     int min_operands, max_operands;
     bool is_hidden;                    /* not listed: for the program itself */

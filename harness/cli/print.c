@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 void pare_print_wrapped(const char *text, int column)
 {
     int at = column;
@@ -32,4 +34,28 @@ void pare_print_pair(const char *left, const char *right, int column)
     else
         printf("  %-*s", column - 2, left);
     pare_print_wrapped(right, column);
+}
+
+void pare_print_paragraphs(const char *text)
+{
+    struct pare_text paragraph = {0};
+
+    while (*text) {
+        const char *line = text;
+        int n = (int)strcspn(text, "\n");
+        bool is_flowing = n > 0 && *text != ' ';
+
+        if (is_flowing) {
+            if (paragraph.n)
+                pare_text_add(&paragraph, " ");
+            pare_text_add_n(&paragraph, text, (size_t)n);
+        }
+        text += n + (text[n] == '\n');
+        if (paragraph.n && (!is_flowing || !*text)) {
+            pare_print_wrapped(paragraph.s, 0);
+            pare_text_clear(&paragraph);
+        }
+        if (!is_flowing)
+            printf("%.*s\n", n, line);
+    }
 }

@@ -7,6 +7,8 @@
 /* Words to stdout from `column` on, where the cursor stands; later lines are indented to it.  Ends
  * with a newline. */
 void pare_print_wrapped(const char *text, int column);
+/* Paragraphs, wrapped afresh; lines that begin with a space stay as they are. */
+void pare_print_paragraphs(const char *text);
 /* "  left      right ...", the right part wrapped at `column`. */
 void pare_print_pair(const char *left, const char *right, int column);
 
