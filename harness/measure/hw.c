@@ -5,12 +5,13 @@
 
 #include "base/arena.h"
 
-/* Where a value lives: Flatten and Identity give another name to the same bytes, and of a fused
- * chain only the last value exists. */
+/* Where a value lives: Flatten, Reshape and the like give another name to the same bytes, and of a
+ * fused chain only the last value exists. */
 struct storage {
     const struct pare_value *root; /* the value whose bytes these are */
     int64_t n_bytes;
-    int last_use; /* kernel that reads it last; n_kernels for graph outputs */
+    int first_use; /* kernel that writes it; 0 for graph inputs */
+    int last_use;  /* kernel that reads it last; n_kernels for graph outputs */
 };
 
 struct lowering {
@@ -37,7 +38,8 @@ static int64_t activation_bytes(const struct pare_value *value)
 {
     int bits = activation_bits(value);
 
-    return pare_shape_elems(&value->shape) * (bits > 8 ? 4 : 1);
+    return pare_shape_elems(&value->shape) *
+           (bits > 8 ? (int64_t)pare_dtype_bytes(value->dtype) : 1);
 }
 
 static int64_t count_nonzero(const struct pare_tensor *tensor)
@@ -45,6 +47,8 @@ static int64_t count_nonzero(const struct pare_tensor *tensor)
     const float *w = pare_tensor_f32(tensor);
     int64_t n = pare_tensor_elems(tensor), n_nonzero = 0;
 
+    if (tensor->dtype != PARE_F32)
+        return n;
     for (int64_t i = 0; i < n; i++)
         n_nonzero += w[i] != 0;
     return n_nonzero;
@@ -70,7 +74,9 @@ static int64_t weight_bytes(const struct pare_value *value, int64_t n_nonzero)
 
 static bool is_view(const struct pare_node *node)
 {
-    return node->op == PARE_OP_FLATTEN || node->op == PARE_OP_IDENTITY;
+    return node->op == PARE_OP_FLATTEN || node->op == PARE_OP_IDENTITY ||
+           node->op == PARE_OP_RESHAPE || node->op == PARE_OP_SQUEEZE ||
+           node->op == PARE_OP_UNSQUEEZE;
 }
 
 /* The last value of the chain that `node` takes in: a batch norm behind Conv or Gemm, then Relu and
@@ -96,43 +102,65 @@ static const struct pare_value *follow(struct lowering *l, const struct pare_nod
 
 /* ---- One kernel ---- */
 
-static void describe_matrix(struct pare_hw_kernel *kernel, const struct pare_node *node,
-                            bool has_norm)
-{
-    const struct pare_value *weight = node->inputs[1];
-    const struct pare_value *bias = node->n_inputs > 2 ? node->inputs[2] : NULL;
-    const int64_t n_weights = pare_tensor_elems(weight->data);
-    const int64_t n_nonzero = count_nonzero(weight->data);
-
-    if (node->op == PARE_OP_CONV) {
-        struct pare_conv2d conv = pare_node_conv2d(node);
-
-        kernel->channels = conv.C / conv.group;
-        kernel->kind = conv.group > 1 && kernel->channels == 1 ? PARE_HW_DEPTHWISE : PARE_HW_CONV;
-        kernel->m = conv.P * conv.Q;
-        kernel->n = conv.M;
-        kernel->k = kernel->channels * conv.R * conv.S;
-    } else {
-        kernel->kind = PARE_HW_GEMM;
-        kernel->m = 1;
-        kernel->n = pare_shape_elems(&node->outputs[0]->shape);
-        kernel->k = n_weights / kernel->n;
-        kernel->channels = kernel->k;
-    }
-    kernel->macs = pare_node_macs(node);
-    kernel->density = n_weights ? (double)n_nonzero / (double)n_weights : 1;
-    kernel->weight_bits = weight->coding.bits ? weight->coding.bits : 32;
-    kernel->weight_bytes = weight_bytes(weight, n_nonzero);
-    if (bias && bias->data)
-        kernel->weight_bytes += pare_tensor_elems(bias->data) * 4;
-    else if (has_norm) /* folding leaves a bias */
-        kernel->weight_bytes += kernel->n * 4;
-}
-
 static bool is_matrix(const struct pare_node *node)
 {
-    return (node->op == PARE_OP_CONV || node->op == PARE_OP_GEMM) && node->n_inputs > 1 &&
-           node->inputs[1] && node->inputs[1]->data;
+    return node->op == PARE_OP_CONV || node->op == PARE_OP_GEMM || node->op == PARE_OP_MATMUL ||
+           node->op == PARE_OP_CONV_TRANSPOSE;
+}
+
+/* The GEMM view: m positions, n output channels, and what each output sums up. */
+static void describe_shape(struct pare_hw_kernel *kernel, const struct pare_node *node)
+{
+    const struct pare_shape *y = &node->outputs[0]->shape, *w = &node->inputs[1]->shape;
+    const int64_t n_outputs = pare_shape_elems(y), group = pare_node_int(node, "group", 1);
+
+    kernel->kind = PARE_HW_GEMM;
+    if (n_outputs == 0)
+        return;
+    kernel->macs = pare_node_macs(node);
+    kernel->n = y->dims[node->op == PARE_OP_MATMUL ? y->n_dims - 1 : 1];
+    kernel->m = n_outputs / kernel->n;
+    kernel->k = kernel->macs / n_outputs;
+    switch (node->op) {
+    case PARE_OP_CONV:
+        kernel->channels = w->dims[1];
+        kernel->kind = group > 1 && kernel->channels == 1 ? PARE_HW_DEPTHWISE : PARE_HW_CONV;
+        break;
+    case PARE_OP_CONV_TRANSPOSE:
+        kernel->channels = w->dims[0] / group;
+        kernel->kind = PARE_HW_CONV;
+        break;
+    default: kernel->channels = kernel->k;
+    }
+}
+
+static void describe_weight(struct pare_hw_kernel *kernel, const struct pare_value *weight)
+{
+    const int64_t n = pare_tensor_elems(weight->data), n_nonzero = count_nonzero(weight->data);
+
+    kernel->density = n ? (double)n_nonzero / (double)n : 1;
+    kernel->weight_bits = weight->coding.bits ? weight->coding.bits : 32;
+    kernel->weight_bytes += weight_bytes(weight, n_nonzero);
+}
+
+static void describe_input(struct pare_hw_kernel *kernel, const struct pare_node *node, int i)
+{
+    const struct pare_value *input = node->inputs[i];
+
+    if (input->data && is_matrix(node) && i == 1) {
+        describe_weight(kernel, input);
+    } else if (input->data) { /* a bias, a norm left alone, a constant */
+        kernel->weight_bytes +=
+            pare_tensor_elems(input->data) * (int64_t)pare_dtype_bytes(input->data->dtype);
+    } else {
+        int bits = activation_bits(input);
+
+        kernel->input_bytes += activation_bytes(input);
+        if (bits > kernel->activation_bits)
+            kernel->activation_bits = bits;
+        if (is_matrix(node) && i == 1)
+            kernel->weight_bits = bits;
+    }
 }
 
 static void add_kernel(struct lowering *l, const struct pare_node *node)
@@ -140,7 +168,6 @@ static void add_kernel(struct lowering *l, const struct pare_node *node)
     struct pare_hw_kernel *kernel = &l->kernels[l->n_kernels];
     const struct pare_value *result = follow(l, node);
     const struct pare_node *second = pare_value_user(l->graph, node->outputs[0], 0);
-    bool has_norm = second && second->op == PARE_OP_BATCHNORM && l->is_fused[second->index];
 
     *kernel = (struct pare_hw_kernel){
         .name = pare_arena_strdup(l->out->arena, node->name),
@@ -153,32 +180,29 @@ static void add_kernel(struct lowering *l, const struct pare_node *node)
         .activation_bits = 8,
         .output_bytes = activation_bytes(result),
     };
+    for (int i = 1; i < node->n_outputs; i++)
+        kernel->output_bytes += node->outputs[i] ? activation_bytes(node->outputs[i]) : 0;
     if (is_matrix(node))
-        describe_matrix(kernel, node, has_norm);
-    for (int i = 0; i < node->n_inputs; i++) {
-        const struct pare_value *input = node->inputs[i];
-
-        if (!input)
-            continue;
-        if (input->data && !is_matrix(node))
-            kernel->weight_bytes += pare_tensor_elems(input->data) * 4; /* a norm left alone */
-        if (input->data)
-            continue;
-        kernel->input_bytes += activation_bytes(input);
-        if (activation_bits(input) > kernel->activation_bits)
-            kernel->activation_bits = activation_bits(input);
-    }
+        describe_shape(kernel, node);
+    for (int i = 0; i < node->n_inputs; i++)
+        if (node->inputs[i])
+            describe_input(kernel, node, i);
+    if (is_matrix(node) && (node->n_inputs < 3 || !node->inputs[2]) && second &&
+        second->op == PARE_OP_BATCHNORM && l->is_fused[second->index])
+        kernel->weight_bytes += kernel->n * 4; /* folding leaves a bias */
     l->result[l->n_kernels] = result;
     l->n_kernels++;
 }
 
 /* ---- Lifetimes ---- */
 
-static void add_storage(struct lowering *l, const struct pare_value *value)
+static void add_storage(struct lowering *l, const struct pare_value *value, int kernel)
 {
     l->storage_of[value->id] = value->id;
-    l->storage[value->id] =
-        (struct storage){.root = value, .n_bytes = activation_bytes(value), .last_use = -1};
+    l->storage[value->id] = (struct storage){.root = value,
+                                             .n_bytes = activation_bytes(value),
+                                             .first_use = kernel,
+                                             .last_use = kernel};
 }
 
 static void use_storage(struct lowering *l, const struct pare_value *value, int kernel)
@@ -197,7 +221,7 @@ static void find_storage(struct lowering *l)
     for (int i = 0; i < graph->n_values; i++)
         l->storage_of[i] = -1;
     for (int i = 0; i < graph->n_inputs; i++)
-        add_storage(l, graph->inputs[i]);
+        add_storage(l, graph->inputs[i], 0);
     for (int i = 0; i < graph->n_nodes; i++) {
         const struct pare_node *node = graph->nodes[i];
 
@@ -206,8 +230,10 @@ static void find_storage(struct lowering *l)
         } else if (!l->is_fused[i]) {
             for (int k = 0; k < node->n_inputs; k++)
                 use_storage(l, node->inputs[k], kernel);
-            add_storage(l, l->result[kernel]);
-            l->storage[l->result[kernel]->id].last_use = kernel;
+            add_storage(l, l->result[kernel], kernel);
+            for (int k = 1; k < node->n_outputs; k++)
+                if (node->outputs[k])
+                    add_storage(l, node->outputs[k], kernel);
             kernel++;
         }
     }
@@ -219,20 +245,21 @@ static void find_storage(struct lowering *l)
  * place. */
 static int64_t peak_bytes(const struct lowering *l)
 {
-    const struct pare_graph *graph = l->graph;
-    int64_t live = 0, peak = 0;
+    int64_t peak = 0;
 
-    for (int i = 0; i < graph->n_inputs; i++)
-        live += l->storage[graph->inputs[i]->id].n_bytes;
     for (int kernel = 0; kernel < l->n_kernels; kernel++) {
-        live += l->storage[l->result[kernel]->id].n_bytes;
+        int64_t live = 0;
+
+        for (int id = 0; id < l->graph->n_values; id++) {
+            const struct storage *storage = &l->storage[id];
+
+            if (storage->root && storage->first_use <= kernel && kernel <= storage->last_use)
+                live += storage->n_bytes;
+        }
         if (live > peak)
             peak = live;
-        for (int id = 0; id < graph->n_values; id++)
-            if (l->storage[id].root && l->storage[id].last_use == kernel)
-                live -= l->storage[id].n_bytes;
     }
-    return l->n_kernels ? peak : live;
+    return peak;
 }
 
 /* ---- The whole ---- */

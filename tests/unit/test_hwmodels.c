@@ -472,6 +472,53 @@ static void codings_decide_the_bytes(void **state)
     pare_graph_free(graph);
 }
 
+static struct pare_value *weight_of(struct pare_graph *graph, int64_t rows, int64_t columns)
+{
+    struct pare_shape shape = pare_shape_of(2, rows, columns);
+    struct pare_tensor *data;
+    struct pare_error err = {0};
+
+    assert_ok(pare_tensor_new(&data, PARE_F32, &shape, &err), &err);
+    for (int64_t i = 0; i < rows * columns; i++)
+        pare_tensor_f32(data)[i] = 1;
+    return pare_graph_weight(graph, NULL, data);
+}
+
+/* [N, 12, 8] x [8, 6] -> view [N, 72] -> twice the same, added */
+static void matrix_products_views_and_sums_are_lowered(void **state)
+{
+    struct pare_graph *graph = pare_graph_new("products");
+    struct pare_shape shape = pare_shape_of(3, (int64_t)PARE_DIM_BATCH, (int64_t)12, (int64_t)8);
+    struct pare_value *x = pare_graph_input(graph, "x", &shape);
+    struct pare_value *y = pare_graph_node(graph, PARE_OP_MATMUL, "product",
+                                           (struct pare_value *[]){x, weight_of(graph, 8, 6)}, 2)
+                               ->outputs[0];
+    struct pare_node *view = pare_graph_node(graph, PARE_OP_RESHAPE, "view", &y, 1);
+    struct pare_value *z = view->outputs[0], *sum;
+    struct pare_hw_lowered lowered;
+    const struct pare_hw_kernel *k;
+    struct pare_error err = {0};
+
+    (void)state;
+    pare_node_set_ints(graph, view, "shape", (const int64_t[]){-1, 72}, 2);
+    sum = pare_graph_node(graph, PARE_OP_ADD, "sum", (struct pare_value *[]){z, z}, 2)->outputs[0];
+    pare_graph_output(graph, sum);
+    assert_ok(pare_graph_finish(graph, &err), &err);
+    lowered = lower(graph);
+    k = lowered.network.kernels;
+    assert_int_equal(lowered.network.n_kernels, 2);
+    assert_int_equal(k[0].kind, PARE_HW_GEMM);
+    assert_int_equal(k[0].m, 12);
+    assert_int_equal(k[0].n, 6);
+    assert_int_equal(k[0].k, 8);
+    assert_int_equal(k[0].weight_bytes, 48 * 4);
+    assert_int_equal(k[1].kind, PARE_HW_ELEMENTWISE);
+    assert_int_equal(k[1].input_bytes, 2 * 72 * 4);
+    assert_int_equal(lowered.network.peak_activation_bytes, (96 + 72) * 4);
+    pare_hw_lowered_clear(&lowered);
+    pare_graph_free(graph);
+}
+
 /* ---- Against published measurements ---- */
 
 #define MAX_POINTS 16
@@ -988,6 +1035,7 @@ int main(void)
         cmocka_unit_test(batch_norm_and_relu_are_no_kernels_of_their_own),
         cmocka_unit_test(a_residual_keeps_its_input_alive),
         cmocka_unit_test(codings_decide_the_bytes),
+        cmocka_unit_test(matrix_products_views_and_sums_are_lowered),
         cmocka_unit_test(every_device_file_answers),
         cmocka_unit_test(lenet5_in_floats_does_not_fit_a_megabyte_of_flash),
         cmocka_unit_test(stm32f746_reproduces_mlperf_tiny),

@@ -159,14 +159,14 @@ static void the_same_file_twice_is_one_plugin(void **state)
 struct fault {
     const char *abi, *name, *rows, *bytes, *apply;
     pare_status st;
-    const char *message;
+    const char *message; /* NULL: the one about ABIs */
 };
 
 static void unsound_plugins_are_refused_with_the_cause(void **state)
 {
     static const struct fault faults[] = {
         {"PARE_ABI + 1", "test.x", good_rows, "sizeof(struct options)", "apply", PARE_EUNSUPPORTED,
-         "built for plugin ABI 2, this pare has 1: compile it again"},
+         NULL},
         {"PARE_ABI", "Test X", good_rows, "sizeof(struct options)", "apply", PARE_EFORMAT,
          "name 'Test X': small letters"},
         {"PARE_ABI", "test.x", good_rows, "sizeof(struct options)", "0", PARE_EFORMAT,
@@ -200,14 +200,17 @@ static void unsound_plugins_are_refused_with_the_cause(void **state)
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         const struct fault *f = &faults[i];
         struct pare_error err = {0};
-        char name[32];
+        char name[32], abi[96];
+        const char *message = f->message ? f->message : abi;
 
         snprintf(name, sizeof name, "fault%zu", i);
+        snprintf(abi, sizeof abi, "built for plugin ABI %d, this pare has %d: compile it again",
+                 PARE_ABI + 1, PARE_ABI);
         assert_int_equal(
             load(registry, name, method_source(f->abi, f->name, f->rows, f->bytes, f->apply), &err),
             f->st);
-        if (!strstr(err.text, f->message) || !strstr(err.text, name))
-            fail_msg("expected '%s' in: %s", f->message, err.text);
+        if (!strstr(err.text, message) || !strstr(err.text, name))
+            fail_msg("expected '%s' in: %s", message, err.text);
         assert_int_equal(pare_registry_n_methods(registry), n);
     }
     pare_registry_close(registry);
