@@ -41,15 +41,14 @@ struct pare_conv_f32 {
     enum pare_isa isa;
     bool is_split;
     float low, high;
-    int64_t n_panels; /* of one group */
-    float *w;         /* [group][share of panels][runs][panels of the share][16] */
-    float *bias;      /* [group][n_panels * 16] */
+    int64_t n_lanes; /* of one group */
+    float *w;        /* [group][share of channels][runs][lanes of the share] */
+    float *bias;     /* [group][n_lanes] */
 };
 
 static int64_t packed_elems(const struct pare_conv_f32 *conv)
 {
-    return conv->walk.s.group * conv->n_panels * PARE_PANEL * conv->walk.n_runs *
-           conv->walk.run_elems;
+    return conv->walk.s.group * conv->n_lanes * conv->walk.n_runs * conv->walk.run_elems;
 }
 
 /* Weights of channel `m` (of all) as one line of n_runs * run_elems, which is w's own order. */
@@ -61,14 +60,15 @@ static void pack(struct pare_conv_f32 *conv, const float *w, const float *bias)
     float *to = conv->w;
 
     for (int64_t g = 0; g < walk->s.group; g++) {
-        for (int64_t first = 0, share; first < conv->n_panels; first += share) {
-            share = pare_walk_panels(conv->n_panels - first, most);
+        for (int64_t first = 0; first < walk->group_m;) {
+            struct pare_share share = pare_walk_share(walk->group_m - first, most);
             for (int64_t k = 0; k < line; k++)
-                for (int64_t m = first * PARE_PANEL; m < (first + share) * PARE_PANEL; m++)
+                for (int64_t m = first; m < first + share.lanes; m++)
                     *to++ = m < walk->group_m ? w[(g * walk->group_m + m) * line + k] : 0;
+            first += share.lanes;
         }
         for (int64_t m = 0; bias && m < walk->group_m; m++)
-            conv->bias[g * conv->n_panels * PARE_PANEL + m] = bias[g * walk->group_m + m];
+            conv->bias[g * conv->n_lanes + m] = bias[g * walk->group_m + m];
     }
 }
 
@@ -85,9 +85,11 @@ pare_status pare_conv_f32_new(struct pare_conv_f32 **out, const struct pare_conv
     conv->is_split = conv->walk.is_matrix && s->H == 1 && s->W == 1;
     conv->low = low;
     conv->high = high;
-    conv->n_panels = (conv->walk.group_m + PARE_PANEL - 1) / PARE_PANEL;
+    conv->n_lanes = pare_walk_lanes(conv->walk.group_m);
     size_t n_bytes = (size_t)packed_elems(conv) * sizeof(float);
-    size_t bias_bytes = (size_t)(s->group * conv->n_panels * PARE_PANEL) * sizeof(float);
+    size_t bias_bytes = (size_t)(s->group * conv->n_lanes) * sizeof(float);
+    n_bytes = (n_bytes + 63) / 64 * 64;
+    bias_bytes = (bias_bytes + 63) / 64 * 64;
     conv->w = aligned_alloc(64, n_bytes);
     conv->bias = aligned_alloc(64, bias_bytes);
     if (!conv->w || !conv->bias) {
@@ -115,8 +117,7 @@ void pare_conv_f32_free(struct pare_conv_f32 *conv)
 
 size_t pare_conv_f32_weight_bytes(const struct pare_conv_f32 *conv)
 {
-    return ((size_t)packed_elems(conv) +
-            (size_t)(conv->walk.s.group * conv->n_panels * PARE_PANEL)) *
+    return ((size_t)packed_elems(conv) + (size_t)(conv->walk.s.group * conv->n_lanes)) *
            sizeof(float);
 }
 
@@ -125,18 +126,20 @@ size_t pare_conv_f32_work_bytes(const struct pare_conv_f32 *conv)
     return (size_t)pare_walk_frame_elems(&conv->walk) * sizeof(float);
 }
 
-/* `n_lines` rows of `n_pixels` output pixels, against one share of panels. */
+/* `n_lines` rows of `n_pixels` output pixels, against one share of channels. */
 static void run_share(const struct pare_conv_f32 *conv, const struct pare_tile_f32 *tile,
-                      int n_panels, float *y, const float *x, int64_t n_lines, int64_t n_pixels,
-                      int64_t x_line)
+                      struct pare_share share, float *y, const float *x, int64_t n_lines,
+                      int64_t n_pixels, int64_t x_line)
 {
-    int64_t most = pare_tile_f32_pixels(conv->isa, n_panels, conv->is_split);
+    int64_t most = pare_tile_f32_pixels(conv->isa, share.n_panels, conv->is_split);
     int64_t n_tiles = (n_pixels + most - 1) / most;
     /* Even tiles: the first `n_wide` have one pixel more than the others. */
     int64_t width = n_pixels / n_tiles, n_wide = n_pixels % n_tiles;
-    pare_tile_f32_fn *narrow = pare_tile_f32(conv->isa, (int)width, n_panels, conv->is_split);
-    pare_tile_f32_fn *wide =
-        n_wide ? pare_tile_f32(conv->isa, (int)width + 1, n_panels, conv->is_split) : narrow;
+    pare_tile_f32_fn *narrow =
+        pare_tile_f32(conv->isa, (int)width, share.n_panels, share.is_half, conv->is_split);
+    pare_tile_f32_fn *wide = n_wide ? pare_tile_f32(conv->isa, (int)width + 1, share.n_panels,
+                                                    share.is_half, conv->is_split)
+                                    : narrow;
 
     for (int64_t line = 0; line < n_lines; line++) {
         const float *from = x + line * x_line;
@@ -171,14 +174,14 @@ static void run_image(const struct pare_conv_f32 *conv, float *y, const float *x
                                  .high = conv->high};
 
     for (int64_t g = 0; g < walk->s.group; g++) {
-        for (int64_t first = 0, share; first < conv->n_panels; first += share) {
-            share = pare_walk_panels(conv->n_panels - first, most);
-            tile.n_channels = walk->group_m - first * PARE_PANEL;
-            run_share(conv, &tile, (int)share, y + g * walk->group_m + first * PARE_PANEL,
-                      x + g * walk->group_c, n_lines, n_pixels,
-                      walk->s.stride_h * walk->frame_w * walk->s.C);
-            tile.w += share * PARE_PANEL * walk->n_runs * walk->run_elems;
-            tile.bias += share * PARE_PANEL;
+        for (int64_t first = 0; first < walk->group_m;) {
+            struct pare_share share = pare_walk_share(walk->group_m - first, most);
+            tile.n_channels = walk->group_m - first;
+            run_share(conv, &tile, share, y + g * walk->group_m + first, x + g * walk->group_c,
+                      n_lines, n_pixels, walk->s.stride_h * walk->frame_w * walk->s.C);
+            tile.w += share.lanes * walk->n_runs * walk->run_elems;
+            tile.bias += share.lanes;
+            first += share.lanes;
         }
     }
 }

@@ -1,7 +1,10 @@
 /* KERNEL(pixels, panels, parts) for every shape that fits the registers: sums, one vector of each
  * panel, one broadcast. */
 KERNEL(1, 1, 1)
-KERNEL(2, 1, 1) KERNEL(3, 1, 1) KERNEL(4, 1, 1) KERNEL(5, 1, 1) KERNEL(6, 1, 1) KERNEL(1, 1, 4)
+KERNEL(2, 1, 1)
+KERNEL(3, 1, 1)
+KERNEL(4, 1, 1)
+KERNEL(5, 1, 1) KERNEL(6, 1, 1) KERNEL(1, 1, 4)
 #ifdef HAS_32_WIDE
     KERNEL(7, 1, 1) KERNEL(8, 1, 1) KERNEL(9, 1, 1) KERNEL(10, 1, 1) KERNEL(11, 1, 1)
         KERNEL(12, 1, 1) KERNEL(13, 1, 1) KERNEL(14, 1, 1) KERNEL(15, 1, 1) KERNEL(16, 1, 1)

@@ -22,9 +22,12 @@ typedef float vec4 __attribute__((vector_size(16)));
     for (int64_t lane = 0; lane < (n); lane++) \
     (p)[lane] = (v)[lane]
 
-#define V       vec4
-#define LANES   4
-#define NAME(x) any_##x
+#define V            vec4
+#define LANES        4
+#define H            V
+#define CLAMP_H      CLAMP
+#define STORE_SOME_H STORE_SOME
+#define NAME(x)      any_##x
 #define TARGET
 #include "kernel/conv_f32_tile.inc.c"
 #undef NAME
@@ -48,12 +51,19 @@ typedef float vec4 __attribute__((vector_size(16)));
 #undef CLAMP
 #undef V
 #undef LANES
+#undef H
+#undef CLAMP_H
+#undef STORE_SOME_H
 
 #define V     __m512
 #define LANES 16
 #define CLAMP(v, low, high) \
     (v = _mm512_min_ps(_mm512_set1_ps(high), _mm512_max_ps(_mm512_set1_ps(low), v)))
 #define STORE_SOME(p, v, n) _mm512_mask_storeu_ps((p), (__mmask16)((1u << (n)) - 1), (v))
+#define H                   __m256
+#define CLAMP_H(v, low, high) \
+    (v = _mm256_min_ps(_mm256_set1_ps(high), _mm256_max_ps(_mm256_set1_ps(low), v)))
+#define STORE_SOME_H(p, v, n) _mm256_mask_storeu_ps((p), (__mmask8)((1u << (n)) - 1), (v))
 #define HAS_32_WIDE
 #define NAME(x) avx512_##x
 #define TARGET  PARE_FOR_AVX512
@@ -74,16 +84,17 @@ int pare_tile_f32_pixels(enum pare_isa isa, int n_panels, bool is_split)
     return is_split && n_panels <= 2 ? 6 : wide[n_panels];
 }
 
-pare_tile_f32_fn *pare_tile_f32(enum pare_isa isa, int n_pixels, int n_panels, bool is_split)
+pare_tile_f32_fn *pare_tile_f32(enum pare_isa isa, int n_pixels, int n_panels, bool is_half,
+                                bool is_split)
 {
     bool has_split = n_panels == 1 || (n_panels == 2 && isa >= PARE_ISA_AVX512);
     int split = is_split && has_split;
 
 #ifdef PARE_HAVE_X86
     if (isa >= PARE_ISA_AVX512)
-        return avx512_kernels[split][n_panels][n_pixels];
+        return avx512_kernels[is_half][split][n_panels][n_pixels];
     if (isa == PARE_ISA_AVX2)
-        return avx2_kernels[split][n_panels][n_pixels];
+        return avx2_kernels[is_half][split][n_panels][n_pixels];
 #endif
-    return any_kernels[split][n_panels][n_pixels];
+    return any_kernels[is_half][split][n_panels][n_pixels];
 }

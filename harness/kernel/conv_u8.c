@@ -53,12 +53,12 @@ struct pare_conv_u8 {
     enum pare_isa isa;
     int32_t x_zero;
     struct pare_conv_u8_result result; /* its pointers are into the arrays below */
-    int64_t n_panels;                  /* of one group */
+    int64_t n_lanes;                   /* of one group */
     int64_t n_quads;                   /* of one run */
     int8_t *
-        w; /* VNNI: [group][share of panels][runs][quads][panels of the share][16][4]; else as given */
-    int32_t *bias;           /* [group][n_panels * 16]; minus x_zero times the weights' sum */
-    float *scale, *bias_f32; /* [group][n_panels * 16] */
+        w; /* VNNI: [group][share of channels][runs][quads][lanes of the share][4]; else as given */
+    int32_t *bias;           /* [group][n_lanes]; minus x_zero times the weights' sum */
+    float *scale, *bias_f32; /* [group][n_lanes] */
 };
 
 static bool is_packed(const struct pare_conv_u8 *conv)
@@ -71,7 +71,7 @@ static int64_t weight_elems(const struct pare_conv_u8 *conv)
     const struct pare_walk *walk = &conv->walk;
 
     if (is_packed(conv))
-        return walk->s.group * conv->n_panels * PARE_PANEL * walk->n_runs * conv->n_quads * 4;
+        return walk->s.group * conv->n_lanes * walk->n_runs * conv->n_quads * 4;
     return walk->s.M * walk->n_runs * walk->run_elems;
 }
 
@@ -82,16 +82,16 @@ static void pack(struct pare_conv_u8 *conv, const int8_t *w)
     int8_t *to = conv->w;
 
     for (int64_t g = 0; g < walk->s.group; g++)
-        for (int64_t first = 0, share; first < conv->n_panels; first += share) {
-            share = pare_walk_panels(conv->n_panels - first, PARE_MAX_PANELS);
-            for (int64_t r = 0; r < walk->n_runs; r++)
-                for (int64_t quad = 0; quad < conv->n_quads; quad++)
-                    for (int64_t m = first * PARE_PANEL; m < (first + share) * PARE_PANEL; m++)
-                        for (int64_t k = 4 * quad; k < 4 * quad + 4; k++)
-                            *to++ =
-                                m < walk->group_m && k < walk->run_elems
-                                    ? w[(g * walk->group_m + m) * line + r * walk->run_elems + k]
-                                    : 0;
+        for (int64_t first = 0; first < walk->group_m;) {
+            struct pare_share share = pare_walk_share(walk->group_m - first, PARE_MAX_PANELS);
+            for (int64_t i = 0; i < walk->n_runs * conv->n_quads * share.lanes * 4; i++) {
+                int64_t k = i / (4 * share.lanes) % conv->n_quads * 4 + i % 4;
+                int64_t r = i / (4 * share.lanes) / conv->n_quads;
+                int64_t m = first + i / 4 % share.lanes;
+                bool exists = m < walk->group_m && k < walk->run_elems;
+                *to++ = exists ? w[(g * walk->group_m + m) * line + r * walk->run_elems + k] : 0;
+            }
+            first += share.lanes;
         }
 }
 
@@ -104,7 +104,7 @@ static void set_results(struct pare_conv_u8 *conv, const int8_t *w, const int32_
     int64_t line = walk->n_runs * walk->run_elems;
 
     for (int64_t m = 0; m < walk->s.M; m++) {
-        int64_t at = m / walk->group_m * conv->n_panels * PARE_PANEL + m % walk->group_m;
+        int64_t at = m / walk->group_m * conv->n_lanes + m % walk->group_m;
         int32_t sum = 0;
         for (int64_t k = 0; k < line; k++)
             sum += w[m * line + k];
@@ -131,9 +131,10 @@ pare_status pare_conv_u8_new(struct pare_conv_u8 **out, const struct pare_conv2d
     }
     conv->isa = isa;
     conv->x_zero = x_zero;
-    conv->n_panels = (conv->walk.group_m + PARE_PANEL - 1) / PARE_PANEL;
+    conv->n_lanes = pare_walk_lanes(conv->walk.group_m);
     conv->n_quads = (conv->walk.run_elems + 3) / 4;
-    size_t n_rows = (size_t)(s->group * conv->n_panels * PARE_PANEL);
+    /* Groups' lanes may be any multiple of 8; allocations are of 64 bytes. */
+    size_t n_rows = ((size_t)(s->group * conv->n_lanes) + 15) / 16 * 16;
     size_t n_bytes = ((size_t)weight_elems(conv) + 63) / 64 * 64;
     conv->w = aligned_alloc(64, n_bytes);
     conv->bias = aligned_alloc(64, n_rows * sizeof *conv->bias);
@@ -175,7 +176,7 @@ void pare_conv_u8_free(struct pare_conv_u8 *conv)
 
 size_t pare_conv_u8_weight_bytes(const struct pare_conv_u8 *conv)
 {
-    size_t n_rows = (size_t)(conv->walk.s.group * conv->n_panels * PARE_PANEL);
+    size_t n_rows = (size_t)(conv->walk.s.group * conv->n_lanes);
     return (size_t)weight_elems(conv) + n_rows * (sizeof(int32_t) + 2 * sizeof(float));
 }
 
@@ -185,16 +186,17 @@ size_t pare_conv_u8_work_bytes(const struct pare_conv_u8 *conv)
     return n_elems ? n_elems + PARE_CONV_U8_SLACK : 0;
 }
 
-static void run_share(const struct pare_tile_u8 *tile, int n_panels, char *y, const uint8_t *x,
-                      int64_t n_lines, int64_t n_pixels, int64_t x_line)
+static void run_share(const struct pare_tile_u8 *tile, struct pare_share share, char *y,
+                      const uint8_t *x, int64_t n_lines, int64_t n_pixels, int64_t x_line)
 {
     int64_t y_pixel_bytes = tile->y_pixel * (tile->is_f32 ? (int64_t)sizeof(float) : 1);
-    int64_t most = pare_tile_u8_pixels(n_panels);
+    int64_t most = pare_tile_u8_pixels(share.n_panels);
     int64_t n_tiles = (n_pixels + most - 1) / most;
     /* Even tiles: the first `n_wide` have one pixel more than the others. */
     int64_t width = n_pixels / n_tiles, n_wide = n_pixels % n_tiles;
-    pare_tile_u8_fn *narrow = pare_tile_u8((int)width, n_panels);
-    pare_tile_u8_fn *wide = n_wide ? pare_tile_u8((int)width + 1, n_panels) : narrow;
+    pare_tile_u8_fn *narrow = pare_tile_u8((int)width, share.n_panels, share.is_half);
+    pare_tile_u8_fn *wide =
+        n_wide ? pare_tile_u8((int)width + 1, share.n_panels, share.is_half) : narrow;
 
     for (int64_t line = 0; line < n_lines; line++) {
         const uint8_t *from = x + line * x_line;
@@ -236,17 +238,17 @@ static void run_image_packed(const struct pare_conv_u8 *conv, void *y, const uin
     };
 
     for (int64_t g = 0; g < walk->s.group; g++) {
-        for (int64_t first = 0, share; first < conv->n_panels; first += share) {
-            share = pare_walk_panels(conv->n_panels - first, PARE_MAX_PANELS);
-            tile.n_channels = walk->group_m - first * PARE_PANEL;
-            run_share(&tile, (int)share,
-                      (char *)y + (g * walk->group_m + first * PARE_PANEL) * y_elem,
+        for (int64_t first = 0; first < walk->group_m;) {
+            struct pare_share share = pare_walk_share(walk->group_m - first, PARE_MAX_PANELS);
+            tile.n_channels = walk->group_m - first;
+            run_share(&tile, share, (char *)y + (g * walk->group_m + first) * y_elem,
                       x + g * walk->group_c, n_lines, n_pixels,
                       walk->s.stride_h * walk->frame_w * walk->s.C);
-            tile.w += share * PARE_PANEL * walk->n_runs * conv->n_quads * 4;
-            tile.bias += share * PARE_PANEL;
-            tile.scale += share * PARE_PANEL;
-            tile.bias_f32 += share * PARE_PANEL;
+            tile.w += share.lanes * walk->n_runs * conv->n_quads * 4;
+            tile.bias += share.lanes;
+            tile.scale += share.lanes;
+            tile.bias_f32 += share.lanes;
+            first += share.lanes;
         }
     }
 }
@@ -272,7 +274,7 @@ static void run_image_plain(const struct pare_conv_u8 *conv, void *y, const uint
                                      pixel % n_pixels * walk->s.stride_w) *
                                         walk->s.C;
         for (int64_t m = 0; m < walk->s.M; m++) {
-            int64_t g = m / walk->group_m, at = g * conv->n_panels * PARE_PANEL + m % walk->group_m;
+            int64_t g = m / walk->group_m, at = g * conv->n_lanes + m % walk->group_m;
             int32_t acc = conv->bias[at];
             for (int64_t r = 0; r < walk->n_runs; r++)
                 acc += dot(window + g * walk->group_c + walk->offsets[r],

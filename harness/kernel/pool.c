@@ -132,24 +132,42 @@ PARE_CLONES
 }
 
 #ifdef PARE_HAVE_X86
-/* Small channel counts, which the blocked loops leave to scalar rests, are one masked vector. */
+/* Small channel counts, which the blocked loops leave to scalar rests, are one masked vector.  Taps of
+ * a window that lies inside stand at the same distances everywhere. */
+enum { MAX_TAPS = 64 };
+
+static int64_t tap_offsets(int64_t offsets[MAX_TAPS], const struct pare_conv2d *s)
+{
+    int64_t n = 0;
+
+    for (int64_t r = 0; r < s->R; r++)
+        for (int64_t c = 0; c < s->S; c++)
+            offsets[n++] = (r * s->dilation_h * s->W + c * s->dilation_w) * s->C;
+    return n;
+}
+
 PARE_FOR_AVX512 static void maxpool_f32_avx512(float *y, const float *x,
                                                const struct pare_conv2d *s, int64_t n)
 {
-    for (int64_t pixel = 0, line = 0; line < n * s->P; line++) {
-        int64_t i = line / s->P, p = line % s->P;
-        for (int64_t q = 0; q < s->Q; q++, pixel++) {
-            struct pare_window v = pare_window_at(s, p, q);
+    int64_t offsets[MAX_TAPS], n_taps = tap_offsets(offsets, s);
+
+    for (int64_t line = 0; line < n * s->P; line++) {
+        for (int64_t q = 0; q < s->Q; q++, y += s->C) {
+            struct pare_window v = pare_window_at(s, line % s->P, q);
+            bool is_inside = (v.r1 - v.r0) * (v.s1 - v.s0) == n_taps;
+            const float *from = x + tap_at(s, &v, line / s->P, 0, 0);
             for (int64_t first = 0; first < s->C; first += 16) {
                 int64_t left = s->C - first;
                 __mmask16 mask = left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1);
                 __m512 best = _mm512_set1_ps(-INFINITY);
-                for (int64_t r = v.r0; r < v.r1; r++) {
-                    const float *from = x + tap_at(s, &v, i, r, v.s0) + first;
-                    for (int64_t c = v.s0; c < v.s1; c++, from += s->dilation_w * s->C)
-                        best = _mm512_max_ps(best, _mm512_maskz_loadu_ps(mask, from));
-                }
-                _mm512_mask_storeu_ps(y + pixel * s->C + first, mask, best);
+                for (int64_t t = 0; is_inside && t < n_taps; t++)
+                    best =
+                        _mm512_max_ps(best, _mm512_maskz_loadu_ps(mask, from + offsets[t] + first));
+                for (int64_t r = v.r0; !is_inside && r < v.r1; r++)
+                    for (int64_t c = v.s0; c < v.s1; c++)
+                        best = _mm512_max_ps(best, _mm512_maskz_loadu_ps(
+                                                       mask, from + offsets[r * s->S + c] + first));
+                _mm512_mask_storeu_ps(y + first, mask, best);
             }
         }
     }
@@ -158,20 +176,26 @@ PARE_FOR_AVX512 static void maxpool_f32_avx512(float *y, const float *x,
 PARE_FOR_AVX512 static void maxpool_u8_avx512(uint8_t *y, const uint8_t *x,
                                               const struct pare_conv2d *s, int64_t n)
 {
-    for (int64_t pixel = 0, line = 0; line < n * s->P; line++) {
-        int64_t i = line / s->P, p = line % s->P;
-        for (int64_t q = 0; q < s->Q; q++, pixel++) {
-            struct pare_window v = pare_window_at(s, p, q);
+    int64_t offsets[MAX_TAPS], n_taps = tap_offsets(offsets, s);
+
+    for (int64_t line = 0; line < n * s->P; line++) {
+        for (int64_t q = 0; q < s->Q; q++, y += s->C) {
+            struct pare_window v = pare_window_at(s, line % s->P, q);
+            bool is_inside = (v.r1 - v.r0) * (v.s1 - v.s0) == n_taps;
+            const uint8_t *from = x + tap_at(s, &v, line / s->P, 0, 0);
             for (int64_t first = 0; first < s->C; first += 64) {
                 int64_t left = s->C - first;
                 __mmask64 mask = left >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1;
                 __m512i best = _mm512_setzero_si512();
-                for (int64_t r = v.r0; r < v.r1; r++) {
-                    const uint8_t *from = x + tap_at(s, &v, i, r, v.s0) + first;
-                    for (int64_t c = v.s0; c < v.s1; c++, from += s->dilation_w * s->C)
-                        best = _mm512_max_epu8(best, _mm512_maskz_loadu_epi8(mask, from));
-                }
-                _mm512_mask_storeu_epi8(y + pixel * s->C + first, mask, best);
+                for (int64_t t = 0; is_inside && t < n_taps; t++)
+                    best = _mm512_max_epu8(
+                        best, _mm512_maskz_loadu_epi8(mask, from + offsets[t] + first));
+                for (int64_t r = v.r0; !is_inside && r < v.r1; r++)
+                    for (int64_t c = v.s0; c < v.s1; c++)
+                        best = _mm512_max_epu8(
+                            best,
+                            _mm512_maskz_loadu_epi8(mask, from + offsets[r * s->S + c] + first));
+                _mm512_mask_storeu_epi8(y + first, mask, best);
             }
         }
     }
@@ -182,7 +206,7 @@ void pare_maxpool_f32(float *y, const float *x, const struct pare_conv2d *s, int
                       enum pare_isa isa)
 {
 #ifdef PARE_HAVE_X86
-    if (isa >= PARE_ISA_AVX512) {
+    if (isa >= PARE_ISA_AVX512 && s->R * s->S <= MAX_TAPS) {
         maxpool_f32_avx512(y, x, s, n);
         return;
     }
@@ -195,7 +219,7 @@ void pare_maxpool_u8(uint8_t *y, const uint8_t *x, const struct pare_conv2d *s, 
                      enum pare_isa isa)
 {
 #ifdef PARE_HAVE_X86
-    if (isa >= PARE_ISA_AVX512) {
+    if (isa >= PARE_ISA_AVX512 && s->R * s->S <= MAX_TAPS) {
         maxpool_u8_avx512(y, x, s, n);
         return;
     }

@@ -70,7 +70,7 @@ PARE_FOR_AVX512 static void quantize_avx512(uint8_t *y, const float *x, int64_t 
     for (int64_t i = 0; i < n; i += 16) {
         __mmask16 mask = first_lanes(n - i);
         __m512 t = _mm512_div_ps(_mm512_maskz_loadu_ps(mask, x + i), _mm512_set1_ps(scale));
-        _mm512_mask_cvtepi32_storeu_epi8(y + i, mask, round_u8(t, range));
+        _mm_mask_storeu_epi8(y + i, mask, _mm512_cvtepi32_epi8(round_u8(t, range)));
     }
 }
 
@@ -92,7 +92,7 @@ PARE_FOR_AVX512 static void add_avx512(uint8_t *y, const uint8_t *a, const uint8
         __mmask16 mask = first_lanes(n - i);
         __m512 right = _mm512_mul_ps(_mm512_set1_ps(b_scale), centred(mask, b + i, b_zero));
         __m512 t = _mm512_fmadd_ps(_mm512_set1_ps(a_scale), centred(mask, a + i, a_zero), right);
-        _mm512_mask_cvtepi32_storeu_epi8(y + i, mask, round_u8(t, range));
+        _mm_mask_storeu_epi8(y + i, mask, _mm512_cvtepi32_epi8(round_u8(t, range)));
     }
 }
 #endif

@@ -34,10 +34,25 @@ void pare_walk_frame(const struct pare_walk *walk, void *frame, const void *x, i
                      int fill);
 /* Elements of the frame; 0 when none is needed. */
 int64_t pare_walk_frame_elems(const struct pare_walk *walk);
-/* How many panels the next inner kernel takes of the `left` ones: at most `most`, in even shares. */
-static inline int64_t pare_walk_panels(int64_t left, int64_t most)
+/* The output channels that one inner kernel takes. */
+struct pare_share {
+    int n_panels; /* a half one counted as one */
+    bool is_half; /* the last panel has 8 lanes */
+    int64_t lanes;
+};
+/* The next of them when `left` channels are left: at most `most` panels, in even shares. */
+static inline struct pare_share pare_walk_share(int64_t left, int64_t most)
 {
-    int64_t n_kernels = (left + most - 1) / most;
-    return (left + n_kernels - 1) / n_kernels;
+    int64_t n_panels = (left + PARE_PANEL - 1) / PARE_PANEL;
+    int64_t n_kernels = (n_panels + most - 1) / most;
+    int64_t n = (n_panels + n_kernels - 1) / n_kernels, rest = left % PARE_PANEL;
+    bool is_half = n == n_panels && rest > 0 && rest <= PARE_PANEL / 2;
+
+    return (struct pare_share){(int)n, is_half, n * PARE_PANEL - (is_half ? PARE_PANEL / 2 : 0)};
+}
+/* Lanes of `n` channels in all shares together. */
+static inline int64_t pare_walk_lanes(int64_t n)
+{
+    return (n + PARE_PANEL / 2 - 1) / (PARE_PANEL / 2) * (PARE_PANEL / 2);
 }
 #endif

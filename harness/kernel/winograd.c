@@ -19,9 +19,8 @@ struct pare_winograd {
     int64_t tile; /* outputs of a tile along an edge: 4 or 2 */
     int64_t n_tiles_h, n_tiles_w;
     int64_t n_chunk;          /* tiles that are transformed and multiplied together */
-    int64_t n_panels;         /* of 16 output channels */
-    int64_t c_lanes, m_lanes; /* C and M rounded up to 16 */
-    float *w;                 /* [36][share of panels][C][panels of the share][16] */
+    int64_t c_lanes, m_lanes; /* C rounded up to 16, M to 8 */
+    float *w;                 /* [36][share of channels][C][lanes of the share] */
     float *bias;              /* [m_lanes] */
     float *zeros;             /* [m_lanes] */
 };
@@ -65,14 +64,13 @@ static void pack(struct pare_winograd *conv, const float *w)
             double points[N_POINTS];
             transform_filter(points, w + m * s->R * s->S * s->C + c, s);
             /* The share that holds channel m, its width, and the place inside. */
-            int64_t first = 0, share = 0;
-            for (; first < conv->n_panels; first += share) {
-                share = pare_walk_panels(conv->n_panels - first, pare_tile_f32_panels(conv->isa));
-                if (m < (first + share) * PARE_PANEL)
-                    break;
+            int64_t first = 0;
+            struct pare_share share = pare_walk_share(s->M, pare_tile_f32_panels(conv->isa));
+            while (m >= first + share.lanes) {
+                first += share.lanes;
+                share = pare_walk_share(s->M - first, pare_tile_f32_panels(conv->isa));
             }
-            int64_t at =
-                first * PARE_PANEL * s->C + c * share * PARE_PANEL + m - first * PARE_PANEL;
+            int64_t at = first * s->C + c * share.lanes + m - first;
             for (int64_t i = 0; i < N_POINTS; i++)
                 conv->w[i * per_point + at] = (float)points[i];
         }
@@ -104,16 +102,17 @@ pare_status pare_winograd_new(struct pare_winograd **out, const struct pare_conv
     conv->tile = EDGE + 1 - s->R;
     conv->n_tiles_h = (s->P + conv->tile - 1) / conv->tile;
     conv->n_tiles_w = (s->Q + conv->tile - 1) / conv->tile;
-    conv->n_panels = (s->M + PARE_PANEL - 1) / PARE_PANEL;
     conv->c_lanes = (s->C + 15) / 16 * 16;
-    conv->m_lanes = conv->n_panels * PARE_PANEL;
+    conv->m_lanes = pare_walk_lanes(s->M);
     int64_t n_tiles = conv->n_tiles_h * conv->n_tiles_w;
     conv->n_chunk =
         chunk_bytes / (N_POINTS * (int64_t)sizeof(float) * (conv->c_lanes + conv->m_lanes));
     conv->n_chunk = conv->n_chunk < 4 ? 4 : conv->n_chunk;
     conv->n_chunk = conv->n_chunk < n_tiles ? conv->n_chunk : n_tiles;
     size_t n_bytes = (size_t)(N_POINTS * s->C * conv->m_lanes) * sizeof(float);
-    size_t m_bytes = (size_t)conv->m_lanes * sizeof(float);
+    size_t m_bytes = (size_t)(conv->m_lanes + 15) / 16 * 16 * sizeof(float);
+
+    n_bytes = (n_bytes + 63) / 64 * 64;
     conv->w = aligned_alloc(64, n_bytes);
     conv->bias = aligned_alloc(64, m_bytes);
     conv->zeros = aligned_alloc(64, m_bytes);
@@ -148,7 +147,9 @@ size_t pare_winograd_weight_bytes(const struct pare_winograd *conv)
 
 size_t pare_winograd_work_bytes(const struct pare_winograd *conv)
 {
-    return (size_t)(N_POINTS * conv->n_chunk * (conv->c_lanes + conv->m_lanes)) * sizeof(float);
+    /* Half a panel's results are read as a whole vector. */
+    return (size_t)(N_POINTS * conv->n_chunk * (conv->c_lanes + conv->m_lanes) + PARE_PANEL / 2) *
+           sizeof(float);
 }
 
 #define INLINE static inline __attribute__((always_inline)) PARE_FOR_AVX512
@@ -306,22 +307,24 @@ static void multiply(const struct pare_winograd *conv, float *sums, const float 
                                  .run_elems = conv->s.C,
                                  .x_pixel = conv->c_lanes,
                                  .y_pixel = conv->m_lanes,
-                                 .n_channels = conv->m_lanes,
                                  .low = -__builtin_inff(),
                                  .high = __builtin_inff()};
 
     for (int64_t i = 0; i < N_POINTS; i++)
-        for (int64_t first = 0, share; first < conv->n_panels; first += share) {
-            share = pare_walk_panels(conv->n_panels - first, pare_tile_f32_panels(conv->isa));
-            int64_t most = pare_tile_f32_pixels(conv->isa, (int)share, false);
+        for (int64_t first = 0; first < conv->s.M;) {
+            struct pare_share share =
+                pare_walk_share(conv->s.M - first, pare_tile_f32_panels(conv->isa));
+            int64_t most = pare_tile_f32_pixels(conv->isa, share.n_panels, false);
             int64_t n_calls = (n_tiles + most - 1) / most;
+            tile.n_channels = share.lanes;
             for (int64_t k = 0; k < n_calls; k++) {
                 int64_t from = n_tiles * k / n_calls, end = n_tiles * (k + 1) / n_calls;
-                pare_tile_f32(conv->isa, (int)(end - from), (int)share, false)(
-                    &tile, sums + (i * conv->n_chunk + from) * conv->m_lanes + first * PARE_PANEL,
+                pare_tile_f32(conv->isa, (int)(end - from), share.n_panels, share.is_half, false)(
+                    &tile, sums + (i * conv->n_chunk + from) * conv->m_lanes + first,
                     v + (i * conv->n_chunk + from) * conv->c_lanes);
             }
-            tile.w += share * PARE_PANEL * conv->s.C;
+            tile.w += share.lanes * conv->s.C;
+            first += share.lanes;
         }
 }
 
