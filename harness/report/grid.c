@@ -198,12 +198,20 @@ static void pad(struct pare_text *out, int n)
         pare_text_add(out, " ");
 }
 
+static void blank_controls(char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            *s = ' ';
+}
+
 static void text_line(struct pare_text *out, const struct pare_grid *grid, const int *widths,
                       const char *(*get)(const struct pare_grid *grid, int row, int column),
                       int row, enum pare_emphasis emphasis, bool color)
 {
     struct pare_text line = {0};
     int blank = 0;
+    size_t start;
 
     for (int c = 0; c < grid->n_columns; c++) {
         const char *s = get(grid, row, c);
@@ -218,7 +226,9 @@ static void text_line(struct pare_text *out, const struct pare_grid *grid, const
         if (w > 0) {
             pad(&line, blank); /* so that lines end without blanks */
             blank = 0;
+            start = line.n;
             pare_text_cut(&line, s, widths[c]);
+            blank_controls(line.s + start); /* a message of several lines stays in its cell */
         }
         blank += GAP + (grid->columns[c].is_number ? 0 : widths[c] - w);
     }

@@ -91,6 +91,7 @@ static void a_table_is_never_wider_than_the_terminal(void **state)
     pare_store_close(store);
     text = table(*state, PARE_TABLE_TEXT, "all", 80, false);
     assert_fits(text, 80);
+    assert_null(strchr(text, '\033'));
     free(text);
 }
 
