@@ -14,6 +14,7 @@
 #include "kernel/conv_f32.h"
 #include "kernel/conv_u8.h"
 #include "kernel/depthwise.h"
+#include "kernel/depthwise_packed.h"
 #include "kernel/onednn.h"
 #include "kernel/sparse.h"
 #include "kernel/winograd.h"
@@ -167,6 +168,53 @@ static pare_status depthwise_new(struct conv_kernel *out, const struct program *
     out->run = depthwise_run;
     out->free = plain_free;
     snprintf(out->name, sizeof out->name, "pare:depthwise_%s", step->weights.is_u8 ? "u8" : "f32");
+    return PARE_OK;
+}
+
+static void long_depthwise_run(const void *state, void *y, const void *x, int64_t n, void *work,
+                               int thread)
+{
+    (void)thread;
+    pare_depthwise_run(state, y, x, n, work);
+}
+
+static void long_depthwise_free(void *state)
+{
+    pare_depthwise_free(state);
+}
+
+static pare_status long_depthwise_new(struct conv_kernel *out, const struct program *program,
+                                      const struct step *step, struct pare_error *err)
+{
+    const struct weights *w = &step->weights;
+    struct pare_conv_u8_result result = result_of(step, is_f32_result(program, step));
+    struct pare_depthwise *conv = NULL;
+    struct plain *plain = NULL;
+    size_t n_bytes;
+    pare_status st;
+
+    if (!is_depthwise(step))
+        return PARE_EUNSUPPORTED;
+    /* For its weights in the order of taps. */
+    st = plain_new(&plain, program, step, true, &n_bytes, err);
+    if (st)
+        return st;
+    if (w->is_u8)
+        st = pare_depthwise_u8_new(&conv, &step->s, w->x_zero, plain->weights.w_s8, w->bias_s32,
+                                   &result, program->isa, err);
+    else
+        st = pare_depthwise_f32_new(&conv, &step->s, plain->weights.w, w->bias, step->low,
+                                    step->high, program->isa, err);
+    plain_free(plain);
+    if (st)
+        return st;
+    out->state = conv;
+    out->run = long_depthwise_run;
+    out->free = long_depthwise_free;
+    out->weight_bytes = pare_depthwise_weight_bytes(conv);
+    out->work_bytes = pare_depthwise_work_bytes(conv);
+    snprintf(out->name, sizeof out->name, "pare:depthwise_%s_%s", w->is_u8 ? "u8" : "f32",
+             pare_isa_name(program->isa));
     return PARE_OK;
 }
 
@@ -396,8 +444,8 @@ typedef pare_status maker(struct conv_kernel *out, const struct program *program
                           const struct step *step, struct pare_error *err);
 
 /* In the order of preference among equals. */
-static maker *const makers[] = {depthwise_new, direct_new, winograd_new,
-                                sparse_new,    onednn_new, blas_new};
+static maker *const makers[] = {long_depthwise_new, depthwise_new, direct_new, winograd_new,
+                                sparse_new,         onednn_new,    blas_new};
 enum { N_MAKERS = sizeof makers / sizeof *makers };
 
 struct candidate {
@@ -508,8 +556,10 @@ static pare_status choose_by_shape(const struct program *program, const struct s
     bool prefers_library = program->isa < PARE_ISA_AVX2 && !is_product(step);
     pare_status st = PARE_EUNSUPPORTED;
 
-    if (is_depthwise(step))
-        return depthwise_new(out, program, step, err);
+    if (is_depthwise(step)) {
+        st = long_depthwise_new(out, program, step, err);
+        return st == PARE_EUNSUPPORTED ? depthwise_new(out, program, step, err) : st;
+    }
     /* Where the measured break-even lies: a product of one row is bound by picking elements. */
     if (step->weights.is_sparse && !step->weights.is_u8 &&
         density_of(step) <= (is_product(step) ? 0.1 : 0.3))

@@ -12,6 +12,7 @@
 #include "kernel/conv_f32.h"
 #include "kernel/conv_u8.h"
 #include "kernel/depthwise.h"
+#include "kernel/depthwise_packed.h"
 #include "kernel/elementwise.h"
 #include "kernel/onednn.h"
 #include "kernel/pool.h"
@@ -443,6 +444,33 @@ static void depthwise_kernels_match_grouped_convolution(void **state)
         pare_depthwise_u8(y, u.x, u.x_zero, tap_major_s8, u.bias, &c.s, c.n, &u.result);
         if (memcmp(y, expected, y_bytes) != 0)
             fail_msg("depthwise u8: %s", c.text);
+        struct pare_depthwise *conv = NULL;
+        struct pare_error err = {0};
+        pare_status st = pare_depthwise_u8_new(&conv, &c.s, u.x_zero, tap_major_s8, u.bias,
+                                               &u.result, pare_isa_best(), &err);
+        assert_int_equal(st, u.result.is_f32 || pare_isa_best() < PARE_ISA_VNNI ? PARE_EUNSUPPORTED
+                                                                                : PARE_OK);
+        if (!st) {
+            void *work = aligned(pare_depthwise_work_bytes(conv));
+            memset(y, 0x55, y_bytes);
+            pare_depthwise_run(conv, y, u.x, c.n, work);
+            if (memcmp(y, expected, y_bytes) != 0)
+                fail_msg("packed depthwise u8: %s", c.text);
+            free(work);
+        }
+        pare_depthwise_free(conv);
+        conv = NULL;
+        st =
+            pare_depthwise_f32_new(&conv, &c.s, tap_major, u.bias_f32, 0, 6, pare_isa_best(), &err);
+        assert_int_equal(st, pare_isa_best() < PARE_ISA_AVX512 ? PARE_EUNSUPPORTED : PARE_OK);
+        if (!st) {
+            void *work = aligned(pare_depthwise_work_bytes(conv));
+            pare_conv2d_f32_ref(expected, x, w, u.bias_f32, &c.s, c.n, 0, 6);
+            pare_depthwise_run(conv, y, x, c.n, work);
+            assert_close(y, expected, c.y_elems, 1e-6, f32_atol(&c.s));
+            free(work);
+        }
+        pare_depthwise_free(conv);
         free(x), free(w), free(tap_major), free(tap_major_s8), free(y), free(expected);
         u8_case_free(&u);
     }
