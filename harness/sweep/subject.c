@@ -30,6 +30,17 @@ static pare_status check_fit(const struct pare_graph *graph, const struct pare_d
     return PARE_OK;
 }
 
+static pare_status check_metrics(const struct pare_sweep *sweep, const struct pare_data *data,
+                                 struct pare_error *err)
+{
+    for (int i = 0; i < sweep->n_metrics && pare_data_n_classes(data) == 0; i++)
+        if (strncmp(sweep->metrics[i].name, "accuracy", 8) == 0)
+            return pare_fail(err, PARE_EINVAL,
+                             "%s has no labels, so there is no %s; ask for loss: min",
+                             pare_data_name(data), sweep->metrics[i].name);
+    return PARE_OK;
+}
+
 static pare_status open_graph(struct pare_subject *out, const struct pare_sweep *sweep,
                               struct pare_error *err)
 {
@@ -87,6 +98,10 @@ pare_status pare_subject_open(struct pare_subject *out, const struct pare_sweep 
         goto done;
     here = "train";
     st = pare_data_check_augment(out->data, &sweep->train.augment, err);
+    if (st)
+        goto done;
+    here = "objectives";
+    st = check_metrics(sweep, out->data, err);
     if (st)
         goto done;
     here = "model";

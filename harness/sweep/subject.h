@@ -9,8 +9,8 @@ struct pare_subject {
     struct pare_data *data;
     struct pare_graph *graph;
 };
-/* The message says whether it is about the data, the recipe, the model or a student; *section is then
- * "data", "train", "model" or "stages".  `section` may be NULL. */
+/* *section (may be NULL) is the part of the sweep that a failure is about: "data", "train", "model",
+ * "objectives" or "stages". */
 pare_status pare_subject_open(struct pare_subject *out, const struct pare_sweep *sweep,
                               const char **section, struct pare_error *err);
 void pare_subject_close(struct pare_subject *subject);

@@ -224,12 +224,14 @@ static void put_mnist(void)
 
 static void wrong_data_files_are_answered(void **state)
 {
-    char *data = NULL, *csv = NULL;
+    char *data = NULL, *csv = NULL, *unlabeled = NULL;
     unsigned char bad[16] = {0};
 
     (void)state;
     if (asprintf(&data, "{name: mnist, path: '%s'}", folder) < 0 ||
-        asprintf(&csv, "{name: csv, path: '%s/a.csv'}", folder) < 0)
+        asprintf(&csv, "{name: csv, path: '%s/a.csv'}", folder) < 0 ||
+        asprintf(&unlabeled, "{name: csv, path: '%s/a.csv', label: none, val_fraction: 0.5}",
+                 folder) < 0)
         fail();
 
     put_mnist();
@@ -259,9 +261,12 @@ static void wrong_data_files_are_answered(void **state)
     refused(csv, "{zoo: mlp}", 3, "a.csv", "four");
     put_file("a.csv", "1,2,0\n3,1\n", 10);
     refused(csv, "{zoo: mlp}", 3, "a.csv");
+    put_file("a.csv", "1,2\n3,4\n5,6\n7,8\n", 16);
+    refused(unlabeled, "{zoo: mlp}", 5, "csv has no labels", "ask for loss");
     refused("{name: csv, path: /nonexistent/a.csv}", "{zoo: mlp}", 3, "/nonexistent/a.csv");
     free(data);
     free(csv);
+    free(unlabeled);
 }
 
 static void data_and_network_must_fit(void **state)
