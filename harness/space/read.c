@@ -63,7 +63,7 @@ static const struct pare_method *read_method(struct space_reader *r, const struc
 }
 
 /* `method:` of one stage: a name or a list of names. */
-static bool read_methods(struct space_reader *r, struct pare_stage *stage,
+static void read_methods(struct space_reader *r, struct pare_stage *stage,
                          const struct pare_yaml *map)
 {
     const struct pare_yaml *node = pare_yaml_get(map, "method");
@@ -75,7 +75,7 @@ static bool read_methods(struct space_reader *r, struct pare_stage *stage,
                          "stage '%s' has no method; write method: NAME "
                          "('pare methods' lists them)",
                          stage->name);
-        return false;
+        return;
     }
     n = node->kind == PARE_YAML_LIST ? node->n : 1;
     methods = PARE_ARENA_NEW(r->arena, struct pare_stage_method, n ? n : 1);
@@ -95,7 +95,6 @@ static bool read_methods(struct space_reader *r, struct pare_stage *stage,
     if (n == 0)
         pare_problem_add(r->problems, node, "method: at least one method's name must stand here");
     stage->methods = methods;
-    return stage->n_methods > 0;
 }
 
 static void add_stage(struct space_reader *r, const char *name, const struct pare_yaml *where,
