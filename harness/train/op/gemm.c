@@ -1,49 +1,82 @@
 #include "train/op/gemm.h"
 
+#include <math.h>
 #include <string.h>
 
-#include "base/simd.h"
 #include "kernel/isa.h"
 
 #if defined(PARE_HAVE_X86) && PARE_REAL_BITS == 32
 #include <immintrin.h>
 #endif
 
+static const REAL zeros[3 * 16]; /* where sums start without a bias */
+
+/* What a vector leaves behind when fewer numbers than lanes are wanted. */
+static void store_some(REAL *to, const REAL *v, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] = v[i];
+}
+
 #define NAME(X) X##_any
 #define TARGET
 #define LANES (16 / (int)sizeof(REAL))
+#define HALF  LANES
 #define CLAMP(V, LOW, HIGH)                            \
     for (int lane = 0; lane < LANES; lane++) {         \
         V[lane] = V[lane] < (LOW) ? (LOW) : V[lane];   \
         V[lane] = V[lane] > (HIGH) ? (HIGH) : V[lane]; \
     }
-#define ROWS_1 8
-#define ROWS_2 6
-#define ROWS_3 4
+#define CLAMP_HALF CLAMP
+#define STORE(P, V, N)           \
+    if ((N) >= LANES)            \
+        memcpy(P, &V, sizeof V); \
+    else                         \
+        store_some(P, (REAL *)&V, N)
+#define STORE_HALF STORE
+#define ROWS_1     8
+#define ROWS_2     4
+#define ROWS_3     4
 #include "train/op/gemm_tile.inc.c"
 
 #if defined(PARE_HAVE_X86) && PARE_REAL_BITS == 32
-#define NAME(X) X##_avx2
-#define TARGET  PARE_FOR_AVX2
-#define LANES   8
 /* The second operand of minimum and maximum wins over a NaN in the first: a NaN in V stays. */
-#define CLAMP(V, LOW, HIGH)                               \
-    (V = (vector_avx2)_mm256_min_ps(_mm256_set1_ps(HIGH), \
-                                    _mm256_max_ps(_mm256_set1_ps(LOW), (__m256)V)))
-#define ROWS_1 8
-#define ROWS_2 6
-#define ROWS_3 4
+#define CLAMP_256(V, LOW, HIGH)                            \
+    V = (__typeof__(V))_mm256_min_ps(_mm256_set1_ps(HIGH), \
+                                     _mm256_max_ps(_mm256_set1_ps(LOW), (__m256)V))
+
+#define NAME(X)    X##_avx2
+#define TARGET     PARE_FOR_AVX2
+#define LANES      8
+#define HALF       8
+#define CLAMP      CLAMP_256
+#define CLAMP_HALF CLAMP_256
+#define STORE(P, V, N)           \
+    if ((N) >= LANES)            \
+        memcpy(P, &V, sizeof V); \
+    else                         \
+        store_some(P, (REAL *)&V, N)
+#define STORE_HALF STORE
+#define ROWS_1     8
+#define ROWS_2     4
+#define ROWS_3     4
 #include "train/op/gemm_tile.inc.c"
+
+#define MASK(N, LANES) (((N) >= LANES) ? (1u << (LANES)) - 1 : (1u << (N)) - 1)
 
 #define NAME(X) X##_avx512
 #define TARGET  PARE_FOR_AVX512
 #define LANES   16
-#define CLAMP(V, LOW, HIGH)                                 \
-    (V = (vector_avx512)_mm512_min_ps(_mm512_set1_ps(HIGH), \
-                                      _mm512_max_ps(_mm512_set1_ps(LOW), (__m512)V)))
-#define ROWS_1 16
-#define ROWS_2 12
-#define ROWS_3 8
+#define HALF    8
+#define CLAMP(V, LOW, HIGH)                                \
+    V = (__typeof__(V))_mm512_min_ps(_mm512_set1_ps(HIGH), \
+                                     _mm512_max_ps(_mm512_set1_ps(LOW), (__m512)V))
+#define CLAMP_HALF          CLAMP_256
+#define STORE(P, V, N)      _mm512_mask_storeu_ps(P, (__mmask16)MASK(N, 16), (__m512)V)
+#define STORE_HALF(P, V, N) _mm256_mask_storeu_ps(P, (__mmask8)MASK(N, 8), (__m256)V)
+#define ROWS_1              16
+#define ROWS_2              12
+#define ROWS_3              8
 #include "train/op/gemm_tile.inc.c"
 #endif
 
@@ -53,6 +86,10 @@ void FN(pare_train_gemm)(const struct FN(pare_gemm_args) * args)
 
     if (g.n_runs == 0)
         g.n_runs = 1;
+    if (!g.is_clamped || g.is_sum) {
+        g.low = (REAL)-INFINITY;
+        g.high = (REAL)INFINITY;
+    }
 #if defined(PARE_HAVE_X86) && PARE_REAL_BITS == 32
     enum pare_isa isa = pare_isa_best();
 
@@ -68,19 +105,63 @@ void FN(pare_train_gemm)(const struct FN(pare_gemm_args) * args)
     gemm_any(&g);
 }
 
-#define BLOCK 16
+/* ---- Turning ---- */
 
-PARE_CLONES
+/* Blocks of 8 x 8 read and write whole cache lines' parts, not single numbers far apart. */
+#define BLOCK 8
+
+static void turn_any(REAL *out, int64_t ld, const REAL *w, int64_t n_columns, int64_t r0,
+                     int64_t r1, int64_t k0, int64_t k1)
+{
+    for (int64_t k = k0; k < k1; k++)
+        for (int64_t r = r0; r < r1; r++)
+            out[k * ld + r] = w[r * n_columns + k];
+}
+
+#if defined(PARE_HAVE_X86) && PARE_REAL_BITS == 32
+PARE_FOR_AVX2
+static void turn_block_avx2(float *out, int64_t ld, const float *w, int64_t n_columns)
+{
+    __m256 v[8], t[8];
+
+    for (int i = 0; i < 8; i++)
+        v[i] = _mm256_loadu_ps(w + i * n_columns);
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = _mm256_unpacklo_ps(v[i], v[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(v[i], v[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4)
+        for (int k = 0; k < 2; k++) {
+            v[i + 2 * k] = _mm256_shuffle_ps(t[i + k], t[i + 2 + k], 0x44);
+            v[i + 2 * k + 1] = _mm256_shuffle_ps(t[i + k], t[i + 2 + k], 0xee);
+        }
+    for (int i = 0; i < 4; i++) {
+        _mm256_storeu_ps(out + i * ld, _mm256_permute2f128_ps(v[i], v[i + 4], 0x20));
+        _mm256_storeu_ps(out + (i + 4) * ld, _mm256_permute2f128_ps(v[i], v[i + 4], 0x31));
+    }
+}
+#endif
+
+static void turn_block(REAL *out, int64_t ld, const REAL *w, int64_t n_columns)
+{
+#if defined(PARE_HAVE_X86) && PARE_REAL_BITS == 32
+    if (pare_isa_best() >= PARE_ISA_AVX2) {
+        turn_block_avx2(out, ld, w, n_columns);
+        return;
+    }
+#endif
+    turn_any(out, ld, w, n_columns, 0, BLOCK, 0, BLOCK);
+}
+
 void FN(pare_turn)(REAL *out, int64_t ld, const REAL *w, int64_t n_rows, int64_t n_columns,
                    int64_t k0, int64_t k1)
 {
-    for (int64_t k = k0; k < k1; k += BLOCK)
-        for (int64_t r = 0; r < n_rows; r += BLOCK) {
-            int64_t k_end = k + BLOCK < k1 ? k + BLOCK : k1;
-            int64_t r_end = r + BLOCK < n_rows ? r + BLOCK : n_rows;
+    int64_t r_end = n_rows / BLOCK * BLOCK, k = k0;
 
-            for (int64_t c = k; c < k_end; c++)
-                for (int64_t i = r; i < r_end; i++)
-                    out[c * ld + i] = w[i * n_columns + c];
-        }
+    for (; k + BLOCK <= k1; k += BLOCK) {
+        for (int64_t r = 0; r < r_end; r += BLOCK)
+            turn_block(out + k * ld + r, ld, w + r * n_columns + k, n_columns);
+        turn_any(out, ld, w, n_columns, r_end, n_rows, k, k + BLOCK);
+    }
+    turn_any(out, ld, w, n_columns, 0, n_rows, k, k1);
 }
