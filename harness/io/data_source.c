@@ -143,12 +143,13 @@ pare_status pare_data_source_find(const struct pare_data_source **out, const cha
     pare_status st;
     int n = pare_data_n_entries();
 
-    for (int i = 0; i < n; i++) {
-        names[i] = pare_data_sources[i].entry.name;
-        if (name && strcmp(names[i], name) == 0) {
+    for (int i = 0; i < n; i++)
+        if (name && strcmp(pare_data_sources[i].entry.name, name) == 0) {
             *out = &pare_data_sources[i];
             return PARE_OK;
         }
+    for (int i = 0; i < n; i++) {
+        names[i] = pare_data_sources[i].entry.name;
         pare_text_printf(&known, "%s%s", i ? ", " : "", names[i]);
     }
     nearest = name ? pare_text_nearest(name, names, n) : NULL;
