@@ -24,12 +24,14 @@ endif
 COMMIT := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 CPPFLAGS += -D_GNU_SOURCE -Iharness/include -Iharness $(PKG_CFLAGS) $(DNNL_CFLAGS)
-CFLAGS_COMMON = -std=c17 -g -fPIC -fvisibility=default -fopenmp-simd -ffp-contract=fast \
+CFLAGS_COMMON = -std=c17 -fPIC -fvisibility=default -fopenmp-simd -ffp-contract=fast \
 	-Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror=implicit
-CFLAGS_release = -O3
-CFLAGS_debug = -O0
-CFLAGS_asan = -O1 -fsanitize=address -fno-omit-frame-pointer -DPARE_NO_CLONES
-CFLAGS_ubsan = -O1 -fsanitize=undefined -fno-sanitize-recover=all -DPARE_NO_CLONES
+# -g1: lines for backtraces and profilers; full debug data doubles the time to compile the kernels.
+CFLAGS_release = -O3 -g1
+CFLAGS_debug = -O0 -g
+# Checks as calls: inline they make the unrolled kernels take minutes to compile.
+CFLAGS_asan = -O1 -g1 --param asan-instrumentation-with-call-threshold=0 -fsanitize=address -fno-omit-frame-pointer -DPARE_NO_CLONES
+CFLAGS_ubsan = -O1 -g1 -fsanitize=undefined -fno-sanitize-recover=all -DPARE_NO_CLONES
 CFLAGS += $(CFLAGS_COMMON) $(CFLAGS_$(MODE))
 LDFLAGS += $(filter -fsanitize%,$(CFLAGS_$(MODE)))
 
@@ -144,7 +146,7 @@ fuzz: ## run every fuzz target for FUZZ_SECONDS each (needs clang)
 	    corpus=tests/fuzz/corpus/$${f#fuzz_}; mkdir -p build/fuzz/new/$$f; \
 	    build/fuzz/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 	        build/fuzz/new/$$f $$corpus || exit 1; done
-CFLAGS_fuzz = -O1 -fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer -DPARE_NO_CLONES
+CFLAGS_fuzz = -O1 -g1 -fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer -DPARE_NO_CLONES
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libpare.so
