@@ -45,6 +45,7 @@ PLUGINS := $(foreach s,$(PLUGIN_SRC),$(BUILD)/plugins/$(subst /,.,$(patsubst met
 SUPPORT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 TEST_SRC := $(wildcard tests/unit/test_*.c tests/numerics/test_*.c tests/e2e/test_*.c)
 TESTS := $(TEST_SRC:%.c=$(BUILD)/%)
+DEVICES := $(patsubst %,$(BUILD)/%,$(wildcard hwmodels/*.yaml))
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 
 .DEFAULT_GOAL := all
@@ -93,7 +94,6 @@ endef
 $(foreach s,$(PLUGIN_SRC),$(eval $(call PLUGIN_RULE,$(s))))
 
 # Device files stand beside the program, wherever it was built.
-DEVICES := $(patsubst %,$(BUILD)/%,$(wildcard hwmodels/*.yaml))
 $(BUILD)/hwmodels/%.yaml: hwmodels/%.yaml
 	@mkdir -p $(@D) && cp -f $< $@
 
