@@ -10,12 +10,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "../fuzz/fuzz_idx.c"
 #include "base/arena.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "io/data_bytes.h"
@@ -43,6 +43,12 @@ static int remove_dir(void **state)
 }
 
 /* ---- Small helpers ---- */
+
+/* Of this process: other work on the machine does not count. */
+static double processor_s(void)
+{
+    return (double)clock() / CLOCKS_PER_SEC;
+}
 
 static struct pare_data_spec spec_of(const char *name, const char *path)
 {
@@ -179,9 +185,9 @@ static void a_second_open_maps_the_decoded_file_at_once(void **state)
 
     (void)state;
     pare_data_close(open_data(&spec));
-    start = pare_clock_s();
+    start = processor_s();
     pare_data_close(open_data(&spec));
-    assert_true(pare_clock_s() - start < 0.2 || getenv("PARE_SLOW_MACHINE"));
+    assert_true(processor_s() - start < 0.2);
 }
 
 static void standard_normalisation_gives_mean_zero_and_deviation_one(void **state)
@@ -246,13 +252,14 @@ static void fetching_is_fast_enough_for_training(void **state)
     for (int i = 0; i < 256; i++)
         indices[i] = (i * 7919) % 9000;
     for (int repeat = 0; repeat < 20; repeat++) {
-        start = pare_clock_s();
-        pare_data_fetch(data, PARE_TRAIN, indices, 256, NULL, NULL, x, NULL);
-        best = fmin(best, pare_clock_s() - start);
+        start = processor_s();
+        for (int k = 0; k < 10; k++)
+            pare_data_fetch(data, PARE_TRAIN, indices, 256, NULL, NULL, x, NULL);
+        best = fmin(best, (processor_s() - start) / 10);
     }
     print_message("fetch: %.0f images/s\n", 256 / best);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(PARE_NO_CLONES)
-    assert_true(256 / best > 300e3 || getenv("PARE_SLOW_MACHINE"));
+    assert_true(256 / best > 300e3);
 #endif
     free(x);
     pare_data_close(data);

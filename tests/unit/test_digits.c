@@ -1,9 +1,7 @@
 #include "../support/check.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include <time.h>
 
-#include "base/clock.h"
 #include "base/hash.h"
 #include "io/digits.h"
 
@@ -92,12 +90,12 @@ static void every_image_has_ink_and_paper(void **state)
 static void a_whole_data_set_is_drawn_within_two_seconds(void **state)
 {
     uint8_t pixels[PIXELS];
-    double start = pare_clock_s();
+    clock_t start = clock(); /* of the processor: others may be using it too */
 
     (void)state;
     for (uint64_t i = 0; i < 1200; i++)
         pare_digits_draw(pixels, 9, i);
-    assert_true(10 * (pare_clock_s() - start) < 2 || getenv("PARE_SLOW_MACHINE"));
+    assert_true(10.0 * (double)(clock() - start) / CLOCKS_PER_SEC < 2);
 }
 
 int main(void)
