@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/denormal.h"
 #include "train/shard.h"
 
 #define ALIGNMENT 64
@@ -638,6 +639,7 @@ static void run_steps(struct pare_net *net, const struct pare_net_step *steps, i
                       int64_t n, int thread, int n_threads)
 {
     int n_shards = pare_shard_count(n);
+    unsigned mode = pare_denormals_off();
 
     for (int i = 0, end; i < n_steps; i = end) {
         if (steps[i].needs_all)
@@ -656,6 +658,7 @@ static void run_steps(struct pare_net *net, const struct pare_net_step *steps, i
                 steps[k].run(steps[k].layer, &span);
         }
     }
+    pare_denormals_restore(mode);
 }
 
 /* Parts of a layer's copies: more than threads, so that they share the work evenly. */

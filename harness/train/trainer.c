@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "train/denormal.h"
 #include "train/loss.h"
 #include "train/net.h"
 #include "train/optimizer.h"
@@ -396,6 +397,7 @@ static void step_thread(void *arg, int thread, int n_threads)
     int64_t n = trainer->batch;
     int n_shards = pare_shard_count(n);
     bool is_clipped = trainer->recipe.clip_norm > 0;
+    unsigned mode = pare_denormals_off();
 
     if (step->forward) {
         for (int s = thread; s < n_shards; s += n_threads)
@@ -434,6 +436,7 @@ static void step_thread(void *arg, int thread, int n_threads)
             if (net->tasks[i].thread == thread)
                 update_task(step, &net->tasks[i], scale);
     }
+    pare_denormals_restore(mode);
 }
 
 /* p->weight of every parametrized parameter, through all attachments in order. */

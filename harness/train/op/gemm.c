@@ -142,26 +142,25 @@ static void turn_block_avx2(float *out, int64_t ld, const float *w, int64_t n_co
 }
 #endif
 
-static void turn_block(REAL *out, int64_t ld, const REAL *w, int64_t n_columns)
-{
-#if defined(PARE_HAVE_X86) && PARE_REAL_BITS == 32
-    if (pare_isa_best() >= PARE_ISA_AVX2) {
-        turn_block_avx2(out, ld, w, n_columns);
-        return;
-    }
-#endif
-    turn_any(out, ld, w, n_columns, 0, BLOCK, 0, BLOCK);
-}
-
 void FN(pare_turn)(REAL *out, int64_t ld, const REAL *w, int64_t n_rows, int64_t n_columns,
                    int64_t k0, int64_t k1)
 {
-    int64_t r_end = n_rows / BLOCK * BLOCK, k = k0;
+    int64_t k = k0;
 
-    for (; k + BLOCK <= k1; k += BLOCK) {
-        for (int64_t r = 0; r < r_end; r += BLOCK)
-            turn_block(out + k * ld + r, ld, w + r * n_columns + k, n_columns);
-        turn_any(out, ld, w, n_columns, r_end, n_rows, k, k + BLOCK);
+#if defined(PARE_HAVE_X86) && PARE_REAL_BITS == 32
+    int64_t r_end = n_rows / BLOCK * BLOCK;
+
+    if (pare_isa_best() >= PARE_ISA_AVX2)
+        for (; k + BLOCK <= k1; k += BLOCK) {
+            for (int64_t r = 0; r < r_end; r += BLOCK)
+                turn_block_avx2(out + k * ld + r, ld, w + r * n_columns + k, n_columns);
+            turn_any(out, ld, w, n_columns, r_end, n_rows, k, k + BLOCK);
+        }
+#endif
+    for (; k < k1; k += BLOCK) {
+        int64_t end = k + BLOCK < k1 ? k + BLOCK : k1;
+
+        for (int64_t r = 0; r < n_rows; r += BLOCK)
+            turn_any(out, ld, w, n_columns, r, r + BLOCK < n_rows ? r + BLOCK : n_rows, k, end);
     }
-    turn_any(out, ld, w, n_columns, 0, n_rows, k, k1);
 }
