@@ -1,4 +1,8 @@
-/* Resampling of plain row-major arrays, any rank: ONNX's Resize. */
+/* Resampling of row-major f32 arrays of any rank: ONNX's Resize.
+ *
+ * Linear and cubic interpolation are separable: one dimension after the other.  What lies outside
+ * the input takes the nearest element, except that tf_crop_and_resize gives `extrapolation` there
+ * and exclude_outside drops it from cubic sums. */
 #ifndef PARE_KERNEL_ND_RESIZE_H
 #define PARE_KERNEL_ND_RESIZE_H
 
@@ -25,13 +29,18 @@ enum pare_resize_nearest {
 struct pare_nd_resize {
     int n;
     int64_t in[PARE_MAX_DIMS], out[PARE_MAX_DIMS];
-    double scale[PARE_MAX_DIMS];                             /* out / in, as given */
-    double roi_begin[PARE_MAX_DIMS], roi_end[PARE_MAX_DIMS]; /* of TF_CROP, normalised */
+    double scale[PARE_MAX_DIMS]; /* out / in, before out was rounded down */
+    double roi_begin[PARE_MAX_DIMS], roi_end[PARE_MAX_DIMS]; /* of tf_crop_and_resize, 0 .. 1 */
     enum pare_resize_mode mode;
     enum pare_resize_coordinate coordinate;
     enum pare_resize_nearest nearest;
-    double cubic_a, extrapolation; /* extrapolation: what TF_CROP finds outside */
+    double cubic_a, extrapolation;
     bool exclude_outside;
 };
+
+/* Aligned to 64 bytes. */
+size_t pare_nd_resize_work_bytes(const struct pare_nd_resize *r);
+/* y does not overlap x; never allocates, cannot fail. */
+void pare_nd_resize_f32(float *y, const float *x, const struct pare_nd_resize *r, void *work);
 
 #endif

@@ -1,7 +1,17 @@
-/* Sliding windows over plain arrays in ONNX order, any number of spatial dimensions: for what the
- * channels-last kernels do not take.  Never allocate, cannot fail. */
+/* Sliding windows over row-major f32 arrays in ONNX's order, any number of spatial dimensions: for
+ * what the channels-last kernels do not take.
+ *
+ *   y     [M, out...] of one sample
+ *   x     [C, in...]
+ *   w     [M, C/group, kernel...]; transposed [C, M/group, kernel...]
+ *   bias  [M], or NULL
+ *   work  pare_nd_window_work_bytes() bytes, 64-byte aligned
+ *
+ * Never allocate, cannot fail. */
 #ifndef PARE_KERNEL_ND_WINDOW_H
 #define PARE_KERNEL_ND_WINDOW_H
+
+#include <stddef.h>
 
 #include <pare/tensor.h>
 
@@ -17,5 +27,21 @@ struct pare_nd_window {
     int64_t pad_begin[PARE_MAX_SPATIAL], pad_end[PARE_MAX_SPATIAL];
     bool count_include_pad; /* average pool; what ceil_mode adds behind pad_end never counts */
 };
+
+/* Of both convolutions. */
+size_t pare_nd_window_work_bytes(const struct pare_nd_window *w, bool is_transposed);
+/* Patches as columns of a matrix, a part of them at a time, times the weights. */
+void pare_nd_conv_f32(float *y, const float *x, const float *weight, const float *bias,
+                      const struct pare_nd_window *w, void *work);
+void pare_nd_conv_transpose_f32(float *y, const float *x, const float *weight, const float *bias,
+                                const struct pare_nd_window *w, void *work);
+/* Plain sums. */
+void pare_nd_conv_f32_ref(float *y, const float *x, const float *weight, const float *bias,
+                          const struct pare_nd_window *w);
+void pare_nd_conv_transpose_f32_ref(float *y, const float *x, const float *weight,
+                                    const float *bias, const struct pare_nd_window *w);
+/* C channels, one after the other. */
+void pare_nd_maxpool_f32(float *y, const float *x, const struct pare_nd_window *w);
+void pare_nd_avgpool_f32(float *y, const float *x, const struct pare_nd_window *w);
 
 #endif
