@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "cli/args.h"
+#include "cli/methods_test.h"
 #include "cli/print.h"
 #include "io/data_open.h"
 #include "measure/machine.h"
@@ -149,6 +150,12 @@ static int run_methods(int argc, char **argv)
 
     if (!pare_args_parse(&args, &pare_cmd_methods, argc, argv, &code))
         return code;
+    if (args.n_operands == 2) {
+        if (strcmp(args.operands[0], "test") == 0)
+            return pare_methods_test(args.operands[1]);
+        return pare_usage_error(&pare_cmd_methods, "'%s': only 'test FILE.so' takes two words",
+                                args.operands[0]);
+    }
     st = pare_registry_open(&registry, &err);
     if (st)
         return pare_command_fail(&pare_cmd_methods, st, &err);
@@ -173,9 +180,10 @@ static int run_methods(int argc, char **argv)
 const struct pare_command pare_cmd_methods = {
     .name = "methods",
     .summary = "compression methods and their options",
-    .usage = "[OPTION...] [METHOD]",
+    .usage = "[OPTION...] [METHOD | test FILE.so]",
+    .details = "`pare methods test ./mine.so` runs the conformance suite on a plugin.",
     .options = output_options,
-    .max_operands = 1,
+    .max_operands = 2,
     .run = run_methods,
 };
 

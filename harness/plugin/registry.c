@@ -220,9 +220,14 @@ static void load_folder(struct pare_registry *registry, const char *folder)
     free(paths);
 }
 
+struct pare_registry *pare_registry_new(void)
+{
+    return pare_xcalloc(1, sizeof(struct pare_registry));
+}
+
 pare_status pare_registry_open(struct pare_registry **out, struct pare_error *err)
 {
-    struct pare_registry *registry = pare_xcalloc(1, sizeof *registry);
+    struct pare_registry *registry = pare_registry_new();
     struct pare_places places;
 
     (void)err;

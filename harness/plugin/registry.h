@@ -7,8 +7,9 @@
 #include <pare/sampler.h>
 
 struct pare_registry;
-/* Loads every .so beside the program (or libpare.so's ../lib/pare/plugins when installed), then those in PARE_PLUGIN_PATH
- * (colon-separated).  One that cannot be loaded is a warning, unless `strict`. */
+struct pare_registry *pare_registry_new(void); /* empty */
+/* Loads every .so beside the program (or libpare.so's ../lib/pare/plugins when installed), then
+ * those in PARE_PLUGIN_PATH (colon-separated).  One that cannot be loaded is a warning. */
 pare_status pare_registry_open(struct pare_registry **out, struct pare_error *err);
 void pare_registry_close(struct pare_registry *registry);
 int pare_registry_n_methods(const struct pare_registry *registry);
