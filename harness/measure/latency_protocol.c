@@ -201,17 +201,15 @@ static void compare(struct pare_latency_result *r, const struct series *s,
     free(logs);
 }
 
-static struct pare_interval in_ms(struct pare_interval s)
-{
-    return (struct pare_interval){s.value * 1e3, s.low * 1e3, s.high * 1e3};
-}
-
 /* The interval of a quantile in ms; chance in the copies shifts all quantiles about alike. */
 static struct pare_interval quantile_ms(const struct series *s, double q, double copies_rel)
 {
-    struct pare_interval x = in_ms(pare_series_quantile(s->seconds, s->n, q, Z_REPORTED));
+    struct pare_interval x = pare_series_quantile(s->seconds, s->n, q, Z_REPORTED);
+    double below = hypot(log(x.value / x.low), copies_rel);
+    double above = hypot(log(x.high / x.value), copies_rel);
 
-    return widened(x, x.value * copies_rel);
+    x.value *= 1e3;
+    return (struct pare_interval){x.value, x.value * exp(-below), x.value * exp(above)};
 }
 
 /* Takes the samples of `s`. */
@@ -281,11 +279,15 @@ pare_status pare_latency_protocol(const struct pare_latency_source *source, int 
                                   const struct pare_latency_options *options,
                                   struct pare_latency_result *results, struct pare_error *err)
 {
-    struct series *series = pare_xcalloc((size_t)n, sizeof *series);
-    int64_t *order = pare_xcalloc((size_t)n, sizeof *order);
+    struct series *series;
+    int64_t *order;
     struct pare_rng rng;
     pare_status st = PARE_OK;
 
+    if (n < 1)
+        return PARE_OK;
+    series = pare_xcalloc((size_t)n, sizeof *series);
+    order = pare_xcalloc((size_t)n, sizeof *order);
     for (int i = 0; i < n; i++) {
         results[i] = (struct pare_latency_result){0};
         series[i].n_copies = source->n_copies ? source->n_copies[i] : 1;
@@ -300,7 +302,7 @@ pare_status pare_latency_protocol(const struct pare_latency_source *source, int 
         compare(&results[i], &series[i], &series[0]);
     for (int i = n - 1; i >= 0 && !st; i--) /* the baseline last: the others are seen beside it */
         conclude(&results[i], &series[i], n > 1 ? &series[0] : NULL, options);
-    if (!st && n)
+    if (!st)
         results[0].ratio = (struct pare_interval){1, 1, 1};
     for (int i = 0; i < n; i++) {
         free(series[i].seconds);
