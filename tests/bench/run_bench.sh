@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures pare beside its peers: run_bench.sh [PART ...].  Parts: infer, and train where it is built.
+# Measures pare beside its peers: run_bench.sh [PART ...].  Parts: infer, train, aa.
 #
 # Ours and the peer's programs take turns for at least three rounds, so that drift of the machine hits
 # both; medians over the rounds and their ratio are printed.  Peers are optional.  ONNX Runtime:
@@ -77,7 +77,6 @@ infer() {
 
 # bench_train.c prints: train NET BATCH THREADS samples_per_s; the same lines come from PyTorch.
 train() {
-    [ -x "$build/tests/bench/bench_train" ] || return 0
     local python threads
     python=$(python_with torch)
     [ -n "$python" ] || echo "(PyTorch is not installed: no ratios)"
@@ -93,6 +92,12 @@ train() {
     done
 }
 
-for part in ${@:-infer train}; do
+# Is the latency protocol honest?  Pairs of the same network; at most 2 of 100 may be called different.
+aa() {
+    echo "A/A test of the latency protocol"
+    "$build/tests/bench/bench_aa" 100 lenet5-quarter | cut -f2-
+}
+
+for part in ${@:-infer train aa}; do
     "$part" || exit 1
 done
