@@ -21,6 +21,8 @@
 #include "pipeline/worker.h"
 
 enum { MAX_SUBJECTS = 64, MAX_EVENTS = 64, PROFILE_RUNS = 64, COUNTED_RUNS = 32 };
+/* Each network is compiled so often for its latency: layout in memory is part of the interval. */
+enum { PLAN_COPIES = 3 };
 
 struct bench {
     struct pare_arena *arena;
@@ -354,6 +356,7 @@ struct subjects {
     struct pare_graph *graphs[MAX_SUBJECTS];
     struct pare_plan *plans[MAX_SUBJECTS];
     float *input, *output; /* of one sample */
+    int n_threads;
 };
 
 static void close_subjects(struct subjects *s)
@@ -379,6 +382,7 @@ static pare_status open_subjects(struct subjects *s, struct bench *b,
     int64_t n = pare_json_n(list), first = 0, n_out = 1;
     pare_status st = PARE_OK;
 
+    s->n_threads = options.n_threads;
     if (n < 1 || n > MAX_SUBJECTS)
         return pare_fail(err, PARE_EINVAL, "%lld subjects; 1 to %d can be measured at once",
                          (long long)n, MAX_SUBJECTS);
@@ -455,7 +459,7 @@ static void add_latency(struct pare_text *out, const struct pare_latency_result 
 static pare_status do_latency(struct bench *b, struct pare_worker_job *job, struct pare_error *err)
 {
     struct subjects s = {0};
-    struct pare_latency_subject subjects[MAX_SUBJECTS];
+    struct pare_latency_graph subjects[MAX_SUBJECTS];
     struct pare_latency_result results[MAX_SUBJECTS];
     struct pare_latency_options options;
     pare_status st = open_subjects(&s, b, job, err);
@@ -463,14 +467,14 @@ static pare_status do_latency(struct bench *b, struct pare_worker_job *job, stru
     if (st)
         goto done;
     for (int i = 0; i < s.n; i++)
-        subjects[i] = (struct pare_latency_subject){s.plans[i], s.input};
+        subjects[i] = (struct pare_latency_graph){s.graphs[i], s.input, s.n_threads};
     memset(results, 0, sizeof results);
     pare_latency_defaults(&options);
     options.cpu = -1;
     options.max_s_per_subject =
         pare_json_get_number(job->message, "max_s", options.max_s_per_subject);
     pare_protocol_read_u64(pare_json_get(job->message, "seed"), &options.seed);
-    st = pare_latency_measure(subjects, s.n, &options, results, err);
+    st = pare_latency_measure_graphs(subjects, s.n, PLAN_COPIES, &options, results, err);
     if (st)
         goto done;
     pare_text_add(&job->result, "{\"results\": [");

@@ -2,16 +2,17 @@
  *
  *   bench_aa [PAIRS [MODEL]]      100 pairs of lenet5-quarter unless said otherwise
  *
- * Each pair is compiled anew, so that the copies lie at different places in memory as two artifacts
- * would.  Prints one line; exit code 1 when more than 2 % of the pairs are declared different. */
+ * Each pair is compiled anew and measured as the sweep measures two artifacts.  Prints one line; exit
+ * code 1 when more than 2 % of the pairs are declared different. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <pare/zoo.h>
 
-#include "infer/plan.h"
 #include "measure/latency.h"
+
+enum { PLAN_COPIES = 3 }; /* as sweep/worker.c */
 
 static float input[3 * 96 * 96];
 
@@ -39,19 +40,15 @@ int main(int argc, char **argv)
         return 2;
     }
     for (int p = 0; p < n_pairs; p++) {
-        struct pare_plan *plans[2] = {NULL, NULL};
         struct pare_latency_options options;
         struct pare_latency_result results[2];
 
-        for (int i = 0; i < 2; i++)
-            if (pare_plan_new(&plans[i], graph, &plan_options, &err))
-                fail(&err);
         pare_latency_defaults(&options);
         options.seed = (uint64_t)p;
         options.max_s_per_subject = 0.5;
-        if (pare_latency_measure(
-                (struct pare_latency_subject[]){{plans[0], input}, {plans[1], input}}, 2, &options,
-                results, &err))
+        if (pare_latency_measure_graphs(
+                (struct pare_latency_graph[]){{graph, input, 1}, {graph, input, 1}}, 2, PLAN_COPIES,
+                &options, results, &err))
             fail(&err);
         n_different += results[1].differs;
         n_unstable += !results[1].is_stable;
@@ -59,8 +56,6 @@ int main(int argc, char **argv)
             results[1].ratio.value > 1 ? results[1].ratio.value : 1 / results[1].ratio.value;
         farthest = off > farthest ? off : farthest;
         pare_latency_clear(results, 2);
-        pare_plan_free(plans[0]);
-        pare_plan_free(plans[1]);
     }
     pare_graph_free(graph);
     printf("aa\t%s\t%d pairs of the same network: %d declared different, %d unstable, largest "
