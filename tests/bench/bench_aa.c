@@ -26,9 +26,6 @@ int main(int argc, char **argv)
 {
     int n_pairs = argc > 1 ? atoi(argv[1]) : 100, n_different = 0, n_unstable = 0;
     const char *model = argc > 2 ? argv[2] : "lenet5-quarter";
-    struct pare_plan_options plan_options = {.kernels = PARE_KERNELS_TUNED,
-                                             .max_batch = 1,
-                                             .n_threads = 1};
     struct pare_graph *graph = NULL;
     struct pare_error err = {0};
     double farthest = 1;
