@@ -10,8 +10,10 @@
 #include <pare/method.h>
 #include <pare/zoo.h>
 
+enum teacher { AUTO, INPUT, BASELINE };
 struct options {
     const char *student;
+    int teacher; /* enum teacher */
     double temperature, alpha;
 };
 
@@ -19,6 +21,10 @@ static const struct pare_option schema[] = {
     PARE_OPT(struct options, student,
              .help = "zoo network to train (e.g. lenet5-half); not given: the network itself, "
                      "which goes on from its weights"),
+    PARE_OPT(
+        struct options, teacher, .choices = PARE_CHOICES("auto", "input", "baseline"), .def = AUTO,
+        .help = "the network that enters the stage, or the sweep's baseline; auto: what enters "
+                "for a student, the baseline for the network itself"),
     PARE_OPT(struct options, temperature, .def = 4, .min = 0.1, .max = 100,
              .help = "softens both outputs"),
     PARE_OPT(struct options, alpha, .def = 0.7, .min = 0, .max = 1,
@@ -148,6 +154,8 @@ static pare_status attach(const struct pare_context *ctx, const void *options,
         return pare_fail(err, PARE_ENOMEM, "no memory for distillation");
     d->temperature = o->temperature;
     d->alpha = o->alpha;
+    if (o->teacher == BASELINE || (o->teacher == AUTO && !o->student))
+        teacher = ctx->baseline;
     d->n_classes = teacher->outputs[0]->shape.dims[1];
     d->max_batch = ctx->recipe->batch;
     st = pare_forward_new(&d->teacher, teacher, d->max_batch, ctx->n_threads, err);
@@ -167,7 +175,7 @@ static pare_status attach(const struct pare_context *ctx, const void *options,
 
 const struct pare_method pare_entry = {
     .abi = PARE_ABI,
-    .revision = 1,
+    .revision = 2,
     .name = "distill.logits",
     .summary = "learn from a teacher's softened outputs",
     .source = "Hinton, Vinyals, Dean 2015, sec. 2",
