@@ -4,20 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/denormal.h"
-#include "train/shard.h"
-
 #define ALIGNMENT 64
 #define OVERREAD  128 /* what vector loads may touch behind the last number */
 
 static size_t real_bytes(const struct pare_net *net)
 {
     return (size_t)net->config.real_bits / 8;
-}
-
-static const struct pare_op_impl *impl_of(const struct pare_net *net, enum pare_op op)
-{
-    return net->config.real_bits == 64 ? &pare_op_impls_f64[op] : &pare_op_impls_f32[op];
 }
 
 /* ---- Buffers ---- */
@@ -29,9 +21,9 @@ pare_status pare_net_buffer(struct pare_net *net, void **out, int64_t n, size_t 
 
     *out = NULL;
     if (n < 0 || __builtin_mul_overflow((size_t)(n > 0 ? n : 1), item_bytes, &n_bytes) ||
-        __builtin_add_overflow(n_bytes, (size_t)ALIGNMENT, &n_bytes))
+        __builtin_add_overflow(n_bytes, (size_t)(ALIGNMENT + OVERREAD), &n_bytes))
         return pare_fail(err, PARE_ENOMEM, "a buffer of %lld numbers is too large", (long long)n);
-    n_bytes = n_bytes / ALIGNMENT * ALIGNMENT + OVERREAD;
+    n_bytes = n_bytes / ALIGNMENT * ALIGNMENT;
     *out = aligned_alloc(ALIGNMENT, n_bytes);
     if (!*out)
         return pare_fail(err, PARE_ENOMEM, "no memory for a buffer of %zu bytes", n_bytes);
@@ -377,10 +369,10 @@ static pare_status layer_buffers(struct pare_net *net, struct pare_layer *layer,
     for (int i = 0; i < n_weights && !st; i++)
         if (layer->w[i])
             pare_slot_load(net, layer->w[i]);
-    if (!st && impl_of(net, layer->op)->copies) {
+    if (!st && pare_net_impl(net, layer->op)->copies) {
         int64_t turned, flipped;
 
-        impl_of(net, layer->op)->copies(layer, &turned, &flipped);
+        pare_net_impl(net, layer->op)->copies(layer, &turned, &flipped);
         st = pare_net_buffer(net, &layer->turned, turned, real_bytes(net), err);
         if (!st && net->config.learns && flipped)
             st = pare_net_buffer(net, &layer->flipped, flipped, real_bytes(net), err);
@@ -435,7 +427,7 @@ static void plan_steps(struct pare_net *net)
     net->backward = PARE_ARENA_NEW(net->arena, struct pare_net_step, capacity);
     for (int i = 0; i < net->n_layers; i++) {
         struct pare_layer *layer = &net->layers[i];
-        const struct pare_op_impl *impl = impl_of(net, layer->op);
+        const struct pare_op_impl *impl = pare_net_impl(net, layer->op);
 
         add_step(net->eval, &net->n_eval, layer, impl->forward, false);
         if (impl->statistics) {
@@ -447,7 +439,7 @@ static void plan_steps(struct pare_net *net)
     }
     for (int i = net->n_layers - 1; i >= 0 && net->config.learns; i--) {
         struct pare_layer *layer = &net->layers[i];
-        const struct pare_op_impl *impl = impl_of(net, layer->op);
+        const struct pare_op_impl *impl = pare_net_impl(net, layer->op);
 
         if (!layer->y->g)
             continue;
@@ -479,7 +471,7 @@ static void plan_tasks(struct pare_net *net)
     for (int i = 0; i < net->n_layers; i++) {
         struct pare_layer *layer = &net->layers[i];
 
-        if (impl_of(net, layer->op)->weight_rows) {
+        if (pare_net_impl(net, layer->op)->weight_rows) {
             struct pare_slot *w = layer->w[0];
             int64_t columns = w->n / w->n_rows, n_pieces = (w->n_rows + TASK_ROWS - 1) / TASK_ROWS;
 
@@ -536,7 +528,7 @@ static pare_status plan_scratch(struct pare_net *net, struct pare_error *err)
     pare_status st = PARE_OK;
 
     for (int i = 0; i < net->n_layers; i++) {
-        const struct pare_op_impl *impl = impl_of(net, net->layers[i].op);
+        const struct pare_op_impl *impl = pare_net_impl(net, net->layers[i].op);
         int64_t need = impl->scratch ? impl->scratch(&net->layers[i]) : 0;
 
         n = need > n ? need : n;
@@ -629,137 +621,4 @@ void pare_net_free(struct pare_net *net)
     free(net->buffers);
     pare_arena_free(net->arena);
     free(net);
-}
-
-/* ---- Running ---- */
-
-/* Steps between two that need all shards form a chain: a thread takes each of its shards through the
- * whole chain, which keeps the shard's numbers in its cache. */
-static void run_steps(struct pare_net *net, const struct pare_net_step *steps, int n_steps,
-                      int64_t n, int thread, int n_threads)
-{
-    int n_shards = pare_shard_count(n);
-    unsigned mode = pare_denormals_off();
-
-    for (int i = 0, end; i < n_steps; i = end) {
-        if (steps[i].needs_all)
-            pare_pool_barrier(net->pool);
-        for (end = i + 1; end < n_steps && !steps[end].needs_all;)
-            end++;
-        for (int s = thread; s < n_shards; s += n_threads) {
-            struct pare_span span = {.n0 = pare_shard_begin(n, s, n_shards),
-                                     .n1 = pare_shard_begin(n, s + 1, n_shards),
-                                     .n = n,
-                                     .shard = s,
-                                     .n_shards = n_shards,
-                                     .scratch = net->scratch[thread]};
-
-            for (int k = i; k < end; k++)
-                steps[k].run(steps[k].layer, &span);
-        }
-    }
-    pare_denormals_restore(mode);
-}
-
-/* Parts of a layer's copies: more than threads, so that they share the work evenly. */
-#define PREPARE_PARTS 4
-
-void pare_net_prepare_part(struct pare_net *net, int thread, int n_threads)
-{
-    for (int i = 0; i < net->n_layers; i++) {
-        const struct pare_op_impl *impl = impl_of(net, net->layers[i].op);
-
-        for (int part = 0; part < PREPARE_PARTS && impl->prepare; part++)
-            if ((part + i) % n_threads == thread)
-                impl->prepare(&net->layers[i], part, PREPARE_PARTS);
-    }
-}
-
-void pare_net_forward_part(struct pare_net *net, int64_t n, bool learning, int thread,
-                           int n_threads)
-{
-    run_steps(net, learning ? net->learn : net->eval, learning ? net->n_learn : net->n_eval, n,
-              thread, n_threads);
-}
-
-void pare_net_backward_part(struct pare_net *net, int64_t n, int thread, int n_threads)
-{
-    run_steps(net, net->backward, net->n_backward, n, thread, n_threads);
-}
-
-static void join_f32(float *out, const float *parts, int64_t stride, int n_parts, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        out[i] = parts[i];
-    for (int p = 1; p < n_parts; p++)
-        for (int64_t i = 0; i < n; i++)
-            out[i] += parts[p * stride + i];
-}
-
-static void join_f64(double *out, const double *parts, int64_t stride, int n_parts, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        out[i] = parts[i];
-    for (int p = 1; p < n_parts; p++)
-        for (int64_t i = 0; i < n; i++)
-            out[i] += parts[p * stride + i];
-}
-
-void pare_net_task_run(const struct pare_net *net, const struct pare_net_task *task, int64_t n)
-{
-    const struct pare_slot *slot = task->slot[0];
-    int64_t begin = task->begin[0], count = task->end[0] - begin;
-
-    if (task->layer)
-        impl_of(net, task->layer->op)->weight_rows(task->layer, n, task->row0, task->row1);
-    else if (slot->parts && net->config.real_bits == 64)
-        join_f64((double *)slot->g + begin, (double *)slot->parts + begin, slot->n,
-                 pare_shard_count(n), count);
-    else if (slot->parts)
-        join_f32((float *)slot->g + begin, (float *)slot->parts + begin, slot->n,
-                 pare_shard_count(n), count);
-}
-
-struct pass {
-    struct pare_net *net;
-    int64_t n;
-    bool learning;
-};
-
-static void prepare_thread(void *arg, int thread, int n_threads)
-{
-    pare_net_prepare_part(arg, thread, n_threads);
-}
-
-static void forward_thread(void *arg, int thread, int n_threads)
-{
-    const struct pass *pass = arg;
-
-    pare_net_forward_part(pass->net, pass->n, pass->learning, thread, n_threads);
-}
-
-static void backward_thread(void *arg, int thread, int n_threads)
-{
-    const struct pass *pass = arg;
-
-    pare_net_backward_part(pass->net, pass->n, thread, n_threads);
-    pare_pool_barrier(pass->net->pool);
-    for (int i = 0; i < pass->net->n_tasks; i++)
-        if (pass->net->tasks[i].thread == thread)
-            pare_net_task_run(pass->net, &pass->net->tasks[i], pass->n);
-}
-
-void pare_net_prepare(struct pare_net *net)
-{
-    pare_pool_run(net->pool, prepare_thread, net);
-}
-
-void pare_net_forward(struct pare_net *net, int64_t n, bool learning)
-{
-    pare_pool_run(net->pool, forward_thread, &(struct pass){net, n, learning});
-}
-
-void pare_net_backward(struct pare_net *net, int64_t n)
-{
-    pare_pool_run(net->pool, backward_thread, &(struct pass){net, n, true});
 }

@@ -55,6 +55,11 @@ struct pare_net {
     void **buffers; /* everything to be freed */
 };
 
+static inline const struct pare_op_impl *pare_net_impl(const struct pare_net *net, enum pare_op op)
+{
+    return net->config.real_bits == 64 ? &pare_op_impls_f64[op] : &pare_op_impls_f32[op];
+}
+
 /* `graph` is lent and must outlive the net.  PARE_EUNSUPPORTED, PARE_EINVAL, PARE_ENOMEM. */
 pare_status pare_net_new(struct pare_net **out, struct pare_graph *graph,
                          const struct pare_net_config *config, struct pare_error *err);

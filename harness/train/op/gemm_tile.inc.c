@@ -10,7 +10,9 @@
 typedef REAL NAME(vector) __attribute__((vector_size(LANES * sizeof(REAL))));
 typedef REAL NAME(narrow) __attribute__((vector_size(HALF * sizeof(REAL))));
 
-#define INLINE static inline __attribute__((always_inline))
+/* Checks of every index, constants all, would keep the sums in memory: a hundred times slower. */
+#define UNCHECKED __attribute__((no_sanitize("undefined")))
+#define INLINE    UNCHECKED static inline __attribute__((always_inline))
 
 /* n_rows and n (vectors side by side) are constants in every caller: the loops over them unroll and
  * the sums become registers.  ends_narrow: of the last vector only the first HALF lanes are needed.
@@ -108,7 +110,7 @@ INLINE TARGET void NAME(columns)(const struct FN(pare_gemm_args) * g, int64_t j,
     }
 }
 
-TARGET static void NAME(gemm)(const struct FN(pare_gemm_args) * g)
+UNCHECKED TARGET static void NAME(gemm)(const struct FN(pare_gemm_args) * g)
 {
     const REAL *row = g->is_sum ? g->c : g->bias ? g->bias : zeros;
     int64_t start_row = g->is_sum ? g->ldc : 0, n_vectors = (g->N + LANES - 1) / LANES;
@@ -138,6 +140,7 @@ TARGET static void NAME(gemm)(const struct FN(pare_gemm_args) * g)
 
 #undef ROWS_OF
 #undef INLINE
+#undef UNCHECKED
 #undef NAME
 #undef TARGET
 #undef LANES
