@@ -5,6 +5,7 @@
  * is alive at the same time.  Scratch lives during its own step. */
 #include <stdlib.h>
 
+#include "infer/nd.h"
 #include "infer/program.h"
 #include "kernel/conv_u8.h"
 
@@ -22,8 +23,31 @@ static bool works_in_place(const struct step *step)
     case STEP_LOOKUP:
     case STEP_AFFINE:
     case STEP_SOFTMAX: return true;
+    case STEP_ND: return nd_works_in_place(step->nd);
     default: return false;
     }
+}
+
+static int n_read(const struct step *step)
+{
+    return step->kind == STEP_ND ? step->nd->n_in : 2;
+}
+
+static int read_by(const struct step *step, int k)
+{
+    if (step->kind == STEP_ND)
+        return step->nd->in[k].buffer;
+    return k ? step->x2 : step->x;
+}
+
+static int n_written(const struct step *step)
+{
+    return step->kind == STEP_ND ? step->nd->n_out : 1;
+}
+
+static int written_by(const struct step *step, int k)
+{
+    return step->kind == STEP_ND ? step->nd->out[k] : step->y;
 }
 
 static void find_lifetimes(struct program *program)
@@ -32,12 +56,14 @@ static void find_lifetimes(struct program *program)
         program->buffers[i].first_step = program->n_steps;
     for (int i = 0; i < program->n_steps; i++) {
         const struct step *step = &program->steps[i];
-        struct buffer *x = storage_of(program, step->x), *y = storage_of(program, step->y);
-        x->last_step = i;
-        if (step->x2 >= 0)
-            storage_of(program, step->x2)->last_step = i;
-        y->first_step = i < y->first_step ? i : y->first_step;
-        y->last_step = i;
+        for (int k = 0; k < n_read(step); k++)
+            if (read_by(step, k) >= 0)
+                storage_of(program, read_by(step, k))->last_step = i;
+        for (int k = 0; k < n_written(step); k++) {
+            struct buffer *y = storage_of(program, written_by(step, k));
+            y->first_step = i < y->first_step ? i : y->first_step;
+            y->last_step = i > y->last_step ? i : y->last_step;
+        }
     }
 }
 
@@ -48,7 +74,8 @@ static bool may_take_over(const struct program *program, int i, int x)
     const struct buffer *from = storage_of(program, x), *to = storage_of(program, step->y);
 
     return from != to && from->place == PLACE_ARENA && from->last_step == i &&
-           from->is_u8 == to->is_u8 && from->n_elems == to->n_elems;
+           from->dtype == to->dtype && from->n_elems == to->n_elems &&
+           from->is_shared == to->is_shared;
 }
 
 /* All buffers in `from` (a storage) live in `to` from now on. */
@@ -70,7 +97,7 @@ static void share_in_place(struct program *program)
         if (!works_in_place(step))
             continue;
         /* The result's storage stays: it may be the caller's memory. */
-        if (may_take_over(program, i, step->x))
+        if (step->x >= 0 && may_take_over(program, i, step->x))
             merge(program, program->buffers[step->x].storage, program->buffers[step->y].storage);
         else if (step->x2 >= 0 && may_take_over(program, i, step->x2))
             merge(program, program->buffers[step->x2].storage, program->buffers[step->y].storage);
@@ -120,9 +147,9 @@ static size_t up64(size_t n_bytes)
 /* Kernels on integers may read beyond the end of their input. */
 static size_t buffer_bytes(const struct program *program, const struct buffer *buffer)
 {
-    size_t n_elems = (size_t)(program->block * buffer->n_elems);
+    size_t n_bytes = (size_t)buffer_elems(buffer, program->block) * pare_dtype_bytes(buffer->dtype);
 
-    return up64(buffer->is_u8 ? n_elems + PARE_CONV_U8_SLACK : n_elems * sizeof(float));
+    return up64(n_bytes + (buffer->is_u8 ? PARE_CONV_U8_SLACK : 0));
 }
 
 static void place(struct program *program)
@@ -167,7 +194,7 @@ void program_layout(struct program *program)
     program->block = 1;
     place(program);
     int64_t fits = (int64_t)(cache_bytes / (program->arena_bytes + 1));
-    program->block = fits < 1 ? 1 : fits > most ? most : fits;
+    program->block = fits < 1 || !program->is_batched ? 1 : fits > most ? most : fits;
     if (program->block > 1)
         place(program);
 }

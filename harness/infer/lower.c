@@ -1,5 +1,7 @@
 /* From nodes to steps: what runs on integers, what is fused, what is free.
  *
+ * - What a channels-last step does not take is one generic step on an array in ONNX's order
+ *   (lower_nd.c); orders change only where a value passes from one kind to the other.
  * - Identity is dropped; Flatten is a change of view: the order of channels-last memory goes into the
  *   weights of the Gemm behind it.
  * - A batch norm behind a Conv or Gemm goes into its weights, then Relu and Clip into its clamp, as
@@ -11,244 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <pare/quantize.h>
-
-#include "infer/program.h"
+#include "graph/resolve.h"
+#include "infer/lowering.h"
 #include "kernel/pool.h"
-
-/* What is known about one value of the graph. */
-struct known {
-    int buffer;  /* canonical: quantized where the value is; -1: not computed yet */
-    int f32;     /* dequantized copy, or the same, or -1 */
-    int n_users; /* inputs of nodes, and graph outputs */
-    bool is_output;
-    struct pare_node *user; /* the last one */
-};
-
-struct lowering {
-    struct program *program;
-    const struct pare_graph *graph;
-    struct known *known; /* by value id */
-    bool *is_fused;      /* by node index: taken in by an earlier step */
-    struct pare_error *err;
-};
-
-static struct buffer *buffer_at(const struct lowering *l, int i)
-{
-    return &l->program->buffers[i];
-}
-
-static int add_buffer(struct lowering *l, const struct buffer *like)
-{
-    struct program *program = l->program;
-
-    if (program->n_buffers == program->buffers_capacity) {
-        program->buffers_capacity = program->buffers_capacity ? 2 * program->buffers_capacity : 16;
-        program->buffers = pare_xrealloc(program->buffers, (size_t)program->buffers_capacity *
-                                                               sizeof *program->buffers);
-    }
-    program->buffers[program->n_buffers] = *like;
-    program->buffers[program->n_buffers].storage = program->n_buffers;
-    program->buffers[program->n_buffers].place = PLACE_ARENA;
-    return program->n_buffers++;
-}
-
-static struct step *add_step(struct lowering *l, enum step_kind kind, const struct pare_node *node,
-                             const char *op, int x, int y)
-{
-    struct program *program = l->program;
-    struct step *step;
-
-    if (program->n_steps == program->steps_capacity) {
-        program->steps_capacity = program->steps_capacity ? 2 * program->steps_capacity : 16;
-        program->steps =
-            pare_xrealloc(program->steps, (size_t)program->steps_capacity * sizeof *program->steps);
-    }
-    step = &program->steps[program->n_steps++];
-    *step = (struct step){
-        .kind = kind,
-        .name = pare_arena_strdup(program->arena, node ? node->name : buffer_at(l, x)->value),
-        .op = pare_arena_strdup(program->arena, op),
-        .x = x,
-        .x2 = -1,
-        .y = y,
-        .low = -INFINITY,
-        .high = INFINITY,
-        .range = buffer_at(l, y)->range};
-    return step;
-}
-
-/* The graph may be gone when the plan runs. */
-static const char *name_of(const struct lowering *l, const struct pare_value *value)
-{
-    return pare_arena_strdup(l->program->arena, value->name);
-}
-
-/* ---- Shapes and grids ---- */
-
-/* A buffer for `value`, f32 and not quantized, its memory in the order of `value`'s shape. */
-static pare_status describe(struct lowering *l, struct buffer *out, const struct pare_value *value)
-{
-    const struct pare_shape *shape = &value->shape;
-
-    *out = (struct buffer){.value = name_of(l, value), .C = 1, .H = 1, .W = 1};
-    if (shape->n_dims > 0 && shape->dims[0] != PARE_DIM_BATCH && shape->dims[0] != 1)
-        return pare_fail(l->err, PARE_EUNSUPPORTED,
-                         "value '%s' has a fixed batch of %lld; a symbolic one can run",
-                         value->name, (long long)shape->dims[0]);
-    if (shape->n_dims == 2) {
-        out->C = shape->dims[1];
-    } else if (shape->n_dims == 4) {
-        out->C = shape->dims[1];
-        out->H = shape->dims[2];
-        out->W = shape->dims[3];
-    } else {
-        return pare_fail(l->err, PARE_EUNSUPPORTED,
-                         "value '%s' has %d dimensions; [N, K] and [N, C, H, W] can run",
-                         value->name, shape->n_dims);
-    }
-    out->n_elems = out->C * out->H * out->W;
-    return PARE_OK;
-}
-
-/* The grid of a quantized value, shifted to u8. */
-static void set_grid(const struct lowering *l, struct buffer *buffer,
-                     const struct pare_quant *quant)
-{
-    int32_t shift = quant->is_signed ? 128 : 0;
-
-    buffer->is_quantized = true;
-    buffer->is_u8 = !l->program->options.simulate;
-    buffer->scale = quant->scale;
-    buffer->range = (struct pare_u8_range){.zero = quant->zero + shift,
-                                           .low = pare_quant_min(quant) + shift,
-                                           .high = pare_quant_max(quant) + shift};
-}
-
-static bool has_grid(const struct pare_value *value)
-{
-    return value->quant.bits > 0;
-}
-
-static pare_status check_grid(struct lowering *l, const struct pare_value *value)
-{
-    const struct pare_quant *quant = &value->quant;
-
-    if (has_grid(value) &&
-        (quant->bits < 2 || quant->bits > 8 || !(quant->scale > 0) || !isfinite(quant->scale) ||
-         quant->zero < pare_quant_min(quant) || quant->zero > pare_quant_max(quant)))
-        return pare_fail(l->err, PARE_EUNSUPPORTED,
-                         "value '%s': quantization to %d bits, scale %g, zero point %d cannot run",
-                         value->name, quant->bits, (double)quant->scale, (int)quant->zero);
-    return PARE_OK;
-}
-
-static bool is_same_grid(const struct buffer *buffer, const struct pare_value *value)
-{
-    int32_t shift = value->quant.is_signed ? 128 : 0;
-
-    return buffer->is_quantized && buffer->scale == value->quant.scale &&
-           buffer->range.zero == value->quant.zero + shift &&
-           buffer->range.low == pare_quant_min(&value->quant) + shift &&
-           buffer->range.high == pare_quant_max(&value->quant) + shift;
-}
-
-/* A clamp of reals to low..high as bounds of the grid: rounding is monotone, so the order of
- * clamping and rounding is free. */
-static struct pare_u8_range narrow(const struct buffer *grid, float low, float high)
-{
-    struct pare_u8_range range = grid->range;
-    uint8_t q_low, q_high;
-
-    pare_quantize_u8_ref(&q_low, &low, 1, grid->scale, grid->range);
-    pare_quantize_u8_ref(&q_high, &high, 1, grid->scale, grid->range);
-    range.low = q_low;
-    range.high = q_high < q_low ? q_low : q_high;
-    return range;
-}
-
-/* ---- Values ---- */
-
-static struct known *known_of(const struct lowering *l, const struct pare_value *value)
-{
-    return &l->known[value->id];
-}
-
-/* The value as f32: itself, or a copy made now. */
-static int as_f32(struct lowering *l, const struct pare_value *value)
-{
-    struct known *known = known_of(l, value);
-
-    if (known->f32 < 0) {
-        struct buffer real = *buffer_at(l, known->buffer);
-        real.is_u8 = real.is_quantized = false;
-        known->f32 = add_buffer(l, &real);
-        add_step(l, STEP_DEQUANTIZE, value->producer, "DequantizeLinear", known->buffer,
-                 known->f32);
-    }
-    return known->f32;
-}
-
-static void set_known(struct lowering *l, const struct pare_value *value, int buffer)
-{
-    known_of(l, value)->buffer = buffer;
-    known_of(l, value)->f32 = buffer_at(l, buffer)->is_u8 ? -1 : buffer;
-}
-
-/* `value` has been computed as f32; it goes onto its grid if it has one. */
-static void settle(struct lowering *l, const struct pare_value *value, int buffer)
-{
-    if (!has_grid(value)) {
-        set_known(l, value, buffer);
-        return;
-    }
-    struct buffer grid = *buffer_at(l, buffer);
-    grid.value = name_of(l, value);
-    set_grid(l, &grid, &value->quant);
-    int y = add_buffer(l, &grid);
-    add_step(l, grid.is_u8 ? STEP_QUANTIZE : STEP_FAKE_QUANTIZE, value->producer, "QuantizeLinear",
-             buffer, y);
-    set_known(l, value, y);
-}
-
-/* A u8 table of `activation` between two grids. */
-static void add_lookup(struct lowering *l, const struct pare_node *node, const char *op, int x,
-                       int y, const struct pare_activation *activation)
-{
-    struct step *step = add_step(l, STEP_LOOKUP, node, op, x, y);
-    const struct buffer *from = buffer_at(l, x), *to = buffer_at(l, y);
-
-    step->table = pare_arena_alloc(l->program->arena, 256);
-    for (int q = 0; q < 256; q++) {
-        float real = from->scale * (float)(q - from->range.zero);
-        if (activation)
-            real = pare_activate_ref(activation, real);
-        pare_quantize_u8_ref(&step->table[q], &real, 1, to->scale, to->range);
-    }
-}
-
-/* `value` takes the numbers of `buffer`, which are those of another value, moved: no rounding unless
- * it has a grid of its own.  The view (C, H, W) is the buffer's. */
-static void settle_moved(struct lowering *l, const struct pare_value *value, int buffer)
-{
-    if (!buffer_at(l, buffer)->is_quantized) {
-        settle(l, value, buffer);
-        return;
-    }
-    if (!has_grid(value) || is_same_grid(buffer_at(l, buffer), value)) {
-        set_known(l, value, buffer);
-        return;
-    }
-    struct buffer grid = *buffer_at(l, buffer);
-    grid.value = name_of(l, value);
-    set_grid(l, &grid, &value->quant);
-    int y = add_buffer(l, &grid);
-    if (grid.is_u8)
-        add_lookup(l, value->producer, "QuantizeLinear", buffer, y, NULL);
-    else
-        add_step(l, STEP_FAKE_QUANTIZE, value->producer, "QuantizeLinear", buffer, y);
-    set_known(l, value, y);
-}
 
 /* ---- Fusion ---- */
 
@@ -386,7 +153,6 @@ static pare_status lower_matrix(struct lowering *l, const struct pare_node *node
 {
     const struct pare_value *x_value = node->inputs[0];
     bool simulate = l->program->options.simulate;
-    struct buffer y;
     pare_status st = check_matrix(l, node);
 
     if (st)
@@ -399,13 +165,13 @@ static pare_status lower_matrix(struct lowering *l, const struct pare_node *node
     if (chain.norm)
         st = check_norm(l, chain.norm, s.M);
     if (!st)
-        st = describe(l, &y, chain.out);
-    if (!st)
         st = check_grid(l, chain.out);
     if (st)
         return st;
+    struct buffer y = describe(l, chain.out);
     struct buffer *input = buffer_at(l, known_of(l, x_value)->buffer);
-    bool is_integer = input->is_quantized && weights_are_integers(node, s.M) && !simulate;
+    bool is_integer =
+        input->is_quantized && !input->is_plain && weights_are_integers(node, s.M) && !simulate;
     bool is_to_u8 = is_integer && has_grid(chain.out);
     if (is_to_u8)
         set_grid(l, &y, &chain.out->quant);
@@ -430,30 +196,35 @@ static pare_status lower_matrix(struct lowering *l, const struct pare_node *node
     return PARE_OK;
 }
 
+/* Two activations of one shape in one order: what the fast addition takes. */
+static bool is_plain_sum(const struct lowering *l, const struct pare_node *node)
+{
+    const struct pare_value *a = node->inputs[0], *b = node->inputs[1];
+
+    if (a->data || b->data || !pare_shape_equal(&a->shape, &b->shape) || a->dtype != PARE_F32)
+        return false;
+    const struct buffer *pa = buffer_at(l, known_of(l, a)->buffer);
+    const struct buffer *pb = buffer_at(l, known_of(l, b)->buffer);
+    return pa->is_plain == pb->is_plain && (pa->is_flat == pb->is_flat || pa->H * pa->W == 1);
+}
+
 static pare_status lower_add(struct lowering *l, const struct pare_node *node)
 {
     const struct pare_value *a = node->inputs[0], *b = node->inputs[1];
-    struct buffer y;
     struct step *step;
 
-    if (!b || known_of(l, b)->buffer < 0)
-        return pare_fail(l->err, PARE_EUNSUPPORTED, "an operand that is constant");
-    if (!pare_shape_equal(&a->shape, &b->shape))
-        return pare_fail(l->err, PARE_EUNSUPPORTED, "operands of two shapes");
+    if (!is_plain_sum(l, node))
+        return lower_nd(l, node);
     struct chain chain = follow(l, node, false);
-    pare_status st = describe(l, &y, chain.out);
-    if (!st)
-        st = check_grid(l, chain.out);
+    pare_status st = check_grid(l, chain.out);
     if (st)
         return st;
     const struct buffer *pa = buffer_at(l, known_of(l, a)->buffer);
     const struct buffer *pb = buffer_at(l, known_of(l, b)->buffer);
-    if (pa->is_flat != pb->is_flat && pa->H * pa->W > 1)
-        return pare_fail(l->err, PARE_EUNSUPPORTED, "a flattened and a plain operand");
-    y.is_flat = pa->is_flat;
-    y.C = pa->C;
-    y.H = pa->H;
-    y.W = pa->W;
+    struct buffer y = *pa;
+    y.value = name_of(l, chain.out);
+    y.is_u8 = y.is_quantized = false;
+    y.dtype = PARE_F32;
     if (pa->is_u8 && pb->is_u8 && has_grid(chain.out)) {
         set_grid(l, &y, &chain.out->quant);
         int at = add_buffer(l, &y);
@@ -463,7 +234,8 @@ static pare_status lower_add(struct lowering *l, const struct pare_node *node)
         set_known(l, chain.out, at);
         return PARE_OK;
     }
-    int xa = as_f32(l, a), xb = as_f32(l, b);
+    int xa = pa->is_plain ? as_plain(l, a) : as_f32(l, a);
+    int xb = buffer_at(l, xa)->is_plain ? as_plain(l, b) : as_f32(l, b);
     int at = add_buffer(l, &y);
     step = add_step(l, STEP_ADD, node, chain.op, xa, at);
     step->x2 = xb;
@@ -473,34 +245,39 @@ static pare_status lower_add(struct lowering *l, const struct pare_node *node)
     return PARE_OK;
 }
 
+/* What the channels-last pools take: not padding that counts together with windows that hang over
+ * it, whose means have a divisor of their own. */
+static bool is_plain_pool(const struct pare_node *node)
+{
+    bool is_average = node->op == PARE_OP_AVGPOOL && pare_node_int(node, "count_include_pad", 0);
+
+    return node->inputs[0]->shape.n_dims == 4 &&
+           !(is_average && pare_node_int(node, "ceil_mode", 0));
+}
+
 static pare_status lower_pool(struct lowering *l, const struct pare_node *node)
 {
     const struct pare_value *x_value = node->inputs[0], *out = node->outputs[0];
+    const int64_t *dims = x_value->shape.dims;
     const struct buffer *x = buffer_at(l, known_of(l, x_value)->buffer);
-    bool is_max = node->op == PARE_OP_MAXPOOL;
-    if (x_value->shape.n_dims != 4)
-        return pare_fail(l->err, PARE_EUNSUPPORTED, "an input that is not [N, C, H, W]");
-    struct pare_conv2d s = node->op == PARE_OP_GLOBAL_AVGPOOL ? pare_pool_global(x->C, x->H, x->W)
-                                                              : pare_node_conv2d(node);
-    bool is_u8 = x->is_u8 && (is_max || has_grid(out));
-    struct buffer y;
-    pare_status st = describe(l, &y, out);
+    bool is_global = node->op == PARE_OP_GLOBAL_AVGPOOL || node->op == PARE_OP_GLOBAL_MAXPOOL;
+    bool is_max = node->op == PARE_OP_MAXPOOL || node->op == PARE_OP_GLOBAL_MAXPOOL;
 
-    if (!st && x->is_flat)
-        st = pare_fail(l->err, PARE_EUNSUPPORTED, "a flattened input");
-    if (st)
-        return st;
+    if (!is_plain_pool(node))
+        return lower_nd(l, node);
+    struct pare_conv2d s =
+        is_global ? pare_pool_global(dims[1], dims[2], dims[3]) : pare_node_conv2d(node);
+    bool is_u8 = x->is_u8 && !x->is_plain && (is_max || has_grid(out));
+    struct buffer y = describe(l, out);
     /* The largest of some numbers on a grid is on it: it moves them. */
-    if (is_u8 && is_max) {
-        y.is_u8 = y.is_quantized = true;
+    if (is_max && x->is_quantized) {
+        y.is_u8 = is_u8;
+        y.dtype = is_u8 ? PARE_U8 : PARE_F32;
+        y.is_quantized = is_u8 || !x->is_u8;
         y.scale = x->scale;
         y.range = x->range;
     } else if (is_u8) {
         set_grid(l, &y, &out->quant);
-    } else if (is_max && x->is_quantized) {
-        y.is_quantized = true; /* simulated */
-        y.scale = x->scale;
-        y.range = x->range;
     }
     int from = is_u8 ? known_of(l, x_value)->buffer : as_f32(l, x_value);
     int at = add_buffer(l, &y);
@@ -534,7 +311,8 @@ static pare_status lower_activation(struct lowering *l, const struct pare_node *
         set_known(l, out, at);
         return PARE_OK;
     }
-    x = as_f32(l, x_value);
+    if (!buffer_at(l, x)->is_plain || buffer_at(l, x)->is_u8)
+        x = as_f32(l, x_value);
     if (!keeps_grid) {
         y = *buffer_at(l, x);
         y.value = name_of(l, out);
@@ -548,17 +326,20 @@ static pare_status lower_activation(struct lowering *l, const struct pare_node *
 
 static pare_status lower_norm(struct lowering *l, const struct pare_node *node)
 {
-    struct chain chain = follow(l, node, false);
-    int64_t C = node->inputs[0]->shape.dims[1];
+    const struct pare_value *x_value = node->inputs[0];
+    int64_t C = x_value->shape.dims[1];
     pare_status st = check_norm(l, node, C);
-    struct buffer y;
 
-    if (!st)
-        st = describe(l, &y, chain.out);
-    if (!st && buffer_at(l, known_of(l, node->inputs[0])->buffer)->is_flat)
-        st = pare_fail(l->err, PARE_EUNSUPPORTED, "a flattened input");
     if (st)
         return st;
+    if ((x_value->shape.n_dims != 2 && x_value->shape.n_dims != 4) ||
+        buffer_at(l, known_of(l, x_value)->buffer)->is_flat)
+        return lower_nd(l, node);
+    struct chain chain = follow(l, node, false);
+    st = check_grid(l, chain.out);
+    if (st)
+        return st;
+    struct buffer y = describe(l, chain.out);
     int x = as_f32(l, node->inputs[0]), at = add_buffer(l, &y);
     struct step *step = add_step(l, STEP_AFFINE, node, chain.op, x, at);
     double *factor = PARE_ARENA_NEW(l->program->arena, double, 2 * C);
@@ -575,56 +356,61 @@ static pare_status lower_norm(struct lowering *l, const struct pare_node *node)
     return PARE_OK;
 }
 
-/* The order that the network's user sees, where memory has another. */
-static int in_graph_order(struct lowering *l, int x, const struct pare_node *node)
-{
-    struct buffer y = *buffer_at(l, x);
-
-    if (!y.is_flat || y.C == 1 || y.H * y.W == 1)
-        return x;
-    y.is_flat = y.is_quantized = false;
-    y.C = y.n_elems;
-    y.H = y.W = 1;
-    int at = add_buffer(l, &y);
-    add_step(l, STEP_CHANNELS_FIRST, node, "Transpose", x, at);
-    return at;
-}
-
 static pare_status lower_softmax(struct lowering *l, const struct pare_node *node)
 {
     const struct pare_value *out = node->outputs[0];
-    struct buffer y;
-    pare_status st = describe(l, &y, out);
-
-    if (st)
-        return st;
     int64_t axis = pare_node_int(node, "axis", -1);
+
     if (out->shape.n_dims != 2 || (axis != -1 && axis != 1))
-        return pare_fail(l->err, PARE_EUNSUPPORTED, "anything but the last axis of [N, K]");
-    int x = in_graph_order(l, as_f32(l, node->inputs[0]), node), at = add_buffer(l, &y);
+        return lower_nd(l, node);
+    struct buffer y = describe(l, out);
+    int x = as_plain(l, node->inputs[0]), at = add_buffer(l, &y);
     add_step(l, STEP_SOFTMAX, node, pare_op_name(node->op), x, at);
     settle(l, out, at);
     return PARE_OK;
 }
 
+/* The features of an image as the network sees them: memory keeps its order. */
+static bool is_flattening(const struct lowering *l, const struct pare_node *node)
+{
+    const struct pare_shape *x = &node->inputs[0]->shape, *y = &node->outputs[0]->shape;
+    const struct buffer *from = buffer_at(l, known_of(l, node->inputs[0])->buffer);
+
+    return x->n_dims == 4 && y->n_dims == 2 && x->dims[0] == y->dims[0] && !is_in_order(from);
+}
+
+/* The same elements in the same order, in another shape. */
 static pare_status lower_view(struct lowering *l, const struct pare_node *node)
 {
-    const struct pare_value *out = node->outputs[0];
-    if (node->op == PARE_OP_FLATTEN && pare_node_int(node, "axis", 1) != 1)
-        return pare_fail(l->err, PARE_EUNSUPPORTED, "another axis than 1");
-    int x = known_of(l, node->inputs[0])->buffer;
-    struct buffer *from = buffer_at(l, x);
+    const struct pare_value *x_value = node->inputs[0], *out = node->outputs[0];
 
-    if (node->op == PARE_OP_FLATTEN && from->H * from->W > 1 && !from->is_flat) {
-        struct buffer view = *from;
-        int storage = from->storage;
-        view.value = name_of(l, out);
-        view.is_flat = true;
-        x = add_buffer(l, &view);
-        buffer_at(l, x)->storage = storage;
-        buffer_at(l, x)->place = view.place;
+    if (x_value->data)
+        return lower_nd(l, node);
+    int x = known_of(l, x_value)->buffer;
+    struct buffer view = *buffer_at(l, x);
+
+    if (node->op == PARE_OP_IDENTITY) {
+        settle_moved(l, out, x);
+        return PARE_OK;
     }
-    settle_moved(l, out, x);
+    if (is_flattening(l, node)) {
+        view.is_flat = true;
+    } else {
+        /* Integers of an image are held channels last only. */
+        struct buffer shaped = describe(l, out);
+        bool is_both = is_in_order(&shaped);
+        if (!is_in_order(&view) || (view.is_u8 && out->shape.n_dims == 4 && !is_both))
+            x = as_plain(l, x_value);
+        const struct buffer *from = buffer_at(l, x);
+        view = is_both ? shaped : describe_plain(l, out);
+        view.is_u8 = from->is_u8;
+        view.dtype = from->dtype;
+        view.is_quantized = from->is_quantized;
+        view.scale = from->scale;
+        view.range = from->range;
+    }
+    view.value = name_of(l, out);
+    settle_moved(l, out, add_view(l, &view, x));
     return PARE_OK;
 }
 
@@ -632,45 +418,57 @@ static pare_status lower_node(struct lowering *l, const struct pare_node *node)
 {
     struct pare_activation activation;
 
-    if (node->n_inputs < 1 || !node->inputs[0] || known_of(l, node->inputs[0])->buffer < 0)
-        return pare_fail(l->err, PARE_EUNSUPPORTED, "an input that is not an activation");
-    pare_status st = check_grid(l, node->outputs[0]);
-    if (st)
-        return st;
+    for (int k = 0; k < node->n_outputs; k++) {
+        pare_status st = check_grid(l, node->outputs[k]);
+        if (st)
+            return st;
+    }
     switch (node->op) {
     case PARE_OP_CONV:
+        if (node->inputs[0]->shape.n_dims != 4)
+            return lower_nd(l, node);
+        return lower_matrix(l, node);
     case PARE_OP_GEMM: return lower_matrix(l, node);
     case PARE_OP_ADD: return lower_add(l, node);
     case PARE_OP_MAXPOOL:
     case PARE_OP_AVGPOOL:
-    case PARE_OP_GLOBAL_AVGPOOL: return lower_pool(l, node);
+    case PARE_OP_GLOBAL_AVGPOOL:
+    case PARE_OP_GLOBAL_MAXPOOL: return lower_pool(l, node);
     case PARE_OP_BATCHNORM: return lower_norm(l, node);
     case PARE_OP_SOFTMAX: return lower_softmax(l, node);
     case PARE_OP_FLATTEN:
+    case PARE_OP_RESHAPE:
+    case PARE_OP_SQUEEZE:
+    case PARE_OP_UNSQUEEZE:
     case PARE_OP_IDENTITY: return lower_view(l, node);
     default: break;
     }
     if (activation_of(&activation, node))
         return lower_activation(l, node, &activation);
-    return pare_fail(l->err, PARE_EUNSUPPORTED, "the operator %s", pare_op_name(node->op));
+    return lower_nd(l, node);
 }
 
 /* The last step writes where the caller wants the result. */
-static void lower_output(struct lowering *l)
+static pare_status lower_output(struct lowering *l, int k)
 {
-    const struct pare_value *out = l->graph->outputs[0];
-    int x = in_graph_order(l, as_f32(l, out), out->producer);
+    const struct pare_value *out = l->graph->outputs[k];
+    bool is_onnx = l->program->options.onnx_io;
+
+    if (!is_onnx && out->dtype != PARE_F32)
+        return pare_fail(l->err, PARE_EUNSUPPORTED, "output '%s' is %s", out->name,
+                         pare_dtype_name(out->dtype));
+    int x = !is_onnx && out->shape.n_dims == 4 ? as_f32(l, out) : as_plain(l, out);
     int storage = buffer_at(l, x)->storage;
 
-    if (buffer_at(l, storage)->place == PLACE_INPUT) {
+    /* An input, or a value that is an output already. */
+    if (buffer_at(l, storage)->place != PLACE_ARENA) {
         struct buffer copy = *buffer_at(l, x);
-        int y = add_buffer(l, &copy);
-        add_step(l, STEP_ACTIVATE, out->producer, "Identity", x, y)->activation =
-            (struct pare_activation){.op = PARE_OP_CLIP, .low = -INFINITY, .high = INFINITY};
-        storage = y;
+        storage = add_buffer(l, &copy);
+        add_step(l, STEP_COPY, out->producer, "Identity", x, storage);
     }
     buffer_at(l, storage)->place = PLACE_OUTPUT;
-    l->program->output_elems = buffer_at(l, storage)->n_elems;
+    buffer_at(l, storage)->io = k;
+    return PARE_OK;
 }
 
 static void count_users(struct lowering *l)
@@ -686,19 +484,21 @@ static void count_users(struct lowering *l)
         known_of(l, l->graph->outputs[i])->is_output = true;
 }
 
-static pare_status lower_input(struct lowering *l)
+static pare_status lower_input(struct lowering *l, int k)
 {
-    const struct pare_value *in = l->graph->inputs[0];
-    struct buffer x;
-    pare_status st = describe(l, &x, in);
+    const struct pare_value *in = l->graph->inputs[k];
+    bool is_onnx = l->program->options.onnx_io;
+    struct buffer x = is_onnx ? describe_plain(l, in) : describe(l, in);
+    pare_status st = check_grid(l, in);
 
-    if (!st)
-        st = check_grid(l, in);
+    if (!st && !is_onnx && in->dtype != PARE_F32)
+        st = pare_fail(l->err, PARE_EUNSUPPORTED, "input '%s' is %s", in->name,
+                       pare_dtype_name(in->dtype));
     if (st)
         return st;
     int at = add_buffer(l, &x);
     buffer_at(l, at)->place = PLACE_INPUT;
-    l->program->input_elems = x.n_elems;
+    buffer_at(l, at)->io = k;
     settle(l, in, at);
     return PARE_OK;
 }
@@ -707,18 +507,25 @@ pare_status program_lower(struct program *program, const struct pare_graph *grap
                           struct pare_error *err)
 {
     struct lowering l = {.program = program, .graph = graph, .err = err};
-    pare_status st;
+    bool is_onnx = program->options.onnx_io;
+    pare_status st = PARE_OK;
 
-    if (graph->n_inputs != 1 || graph->n_outputs < 1 || !graph->n_nodes)
+    if (graph->n_inputs < 1 || graph->n_outputs < 1 || !graph->n_nodes ||
+        (graph->n_inputs > 1 && !is_onnx))
         return pare_fail(err, PARE_EUNSUPPORTED,
                          "the network has %d inputs, %d outputs and %d nodes; one input can run",
                          graph->n_inputs, graph->n_outputs, graph->n_nodes);
     l.known = PARE_ARENA_NEW(program->arena, struct known, graph->n_values);
     l.is_fused = PARE_ARENA_NEW(program->arena, bool, graph->n_nodes);
     for (int i = 0; i < graph->n_values; i++)
-        l.known[i].buffer = l.known[i].f32 = -1;
+        l.known[i].buffer = l.known[i].f32 = l.known[i].plain = -1;
+    program->n_inputs = graph->n_inputs;
+    program->n_outputs = is_onnx ? graph->n_outputs : 1;
     count_users(&l);
-    st = lower_input(&l);
+    for (int k = 0; !st && k < program->n_inputs; k++) {
+        st = lower_input(&l, k);
+        program->is_batched |= pare_shape_has_batch(&graph->inputs[k]->shape);
+    }
     for (int i = 0; !st && i < graph->n_nodes; i++) {
         if (l.is_fused[i])
             continue;
@@ -727,7 +534,10 @@ pare_status program_lower(struct program *program, const struct pare_graph *grap
             pare_error_prefix(err, "node '%s' (%s)", graph->nodes[i]->name,
                               pare_op_name(graph->nodes[i]->op));
     }
-    if (!st)
-        lower_output(&l);
+    for (int k = 0; !st && k < program->n_outputs; k++) {
+        st = lower_output(&l, k);
+        /* Threads would all write one that has no batch. */
+        program->is_serial |= !pare_shape_has_batch(&graph->outputs[k]->shape);
+    }
     return st;
 }

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
+#include "infer/nd.h"
 #include "infer/program.h"
 #include "infer/trace.h"
 #include "kernel/onednn.h"
@@ -74,6 +75,7 @@ void pare_plan_free(struct pare_plan *plan)
     for (int i = 0; i < plan->program.n_steps; i++) {
         struct step *step = &plan->program.steps[i];
         weights_clear(&step->weights);
+        nd_clear(step->nd);
         if (step->kernel.free)
             step->kernel.free(step->kernel.state);
     }
@@ -84,19 +86,28 @@ void pare_plan_free(struct pare_plan *plan)
     free(plan);
 }
 
+struct share {
+    struct pare_plan *plan;
+    const void *const *inputs;
+    void *const *outputs;
+    int64_t n;
+};
+
 /* Runs samples [first, end), block by block; seconds may be NULL. */
-static void run_range(struct pare_plan *plan, const float *input, int64_t first, int64_t end,
-                      float *output, int thread, double *seconds)
+static void run_range(const struct share *share, int64_t first, int64_t end, int thread,
+                      double *seconds)
 {
-    const struct program *program = &plan->program;
-    struct step_memory memory = {.arena = plan->arena + (size_t)thread * program->arena_bytes,
+    const struct program *program = &share->plan->program;
+    struct step_memory memory = {.arena =
+                                     share->plan->arena + (size_t)thread * program->arena_bytes,
+                                 .inputs = share->inputs,
+                                 .outputs = share->outputs,
                                  .thread = thread};
 
     pare_onednn_one_thread();
     for (int64_t at = first; at < end; at += program->block) {
         memory.n = end - at < program->block ? end - at : program->block;
-        memory.input = input + at * program->input_elems;
-        memory.output = output + at * program->output_elems;
+        memory.first = at;
         if (!seconds) {
             for (int i = 0; i < program->n_steps; i++)
                 step_run(program, &program->steps[i], &memory);
@@ -112,50 +123,61 @@ static void run_range(struct pare_plan *plan, const float *input, int64_t first,
     }
 }
 
-struct share {
-    struct pare_plan *plan;
-    const float *input;
-    float *output;
-    int64_t n;
-};
-
 static void run_share(void *arg, int thread, int n_threads)
 {
-    struct share *share = arg;
+    const struct share *share = arg;
 
-    run_range(share->plan, share->input, share->n * thread / n_threads,
-              share->n * (thread + 1) / n_threads, share->output, thread, NULL);
+    run_range(share, share->n * thread / n_threads, share->n * (thread + 1) / n_threads, thread,
+              NULL);
+}
+
+void pare_plan_run_many(struct pare_plan *plan, const void *const *inputs, int64_t n,
+                        void *const *outputs)
+{
+    const struct program *program = &plan->program;
+    struct share share = {plan, inputs, outputs, program->is_batched ? n : 1};
+
+    if (share.n == 1 || program->options.n_threads == 1 || program->is_serial)
+        run_range(&share, 0, share.n, 0, NULL);
+    else
+        pare_pool_run(plan->pool, run_share, &share);
 }
 
 void pare_plan_run(struct pare_plan *plan, const float *input, int64_t n, float *output)
 {
-    struct share share = {plan, input, output, n};
+    const void *inputs[] = {input};
+    void *outputs[] = {output};
 
-    if (n == 1 || plan->program.options.n_threads == 1)
-        run_range(plan, input, 0, n, output, 0, NULL);
-    else
-        pare_pool_run(plan->pool, run_share, &share);
+    pare_plan_run_many(plan, inputs, n, outputs);
 }
 
 void pare_plan_profile(struct pare_plan *plan, const float *input, int64_t n, float *output,
                        double *seconds)
 {
-    run_range(plan, input, 0, n, output, 0, seconds);
+    const void *inputs[] = {input};
+    void *outputs[] = {output};
+    struct share share = {plan, inputs, outputs, plan->program.is_batched ? n : 1};
+
+    run_range(&share, 0, share.n, 0, seconds);
 }
 
 void pare_plan_trace(struct pare_plan *plan, const float *input, int64_t n, float *output,
                      void (*see)(void *arg, const struct pare_trace *trace), void *arg)
 {
     const struct program *program = &plan->program;
+    const void *inputs[] = {input};
+    void *outputs[] = {output};
+    int64_t n_samples = program->is_batched ? n : 1;
 
     pare_onednn_one_thread();
-    for (int64_t k = 0; k < n * program->n_steps; k++) {
+    for (int64_t k = 0; k < n_samples * program->n_steps; k++) {
         int64_t sample = k / program->n_steps;
         const struct step *step = &program->steps[k % program->n_steps];
         const struct buffer *y = &program->buffers[step->y];
         struct step_memory memory = {.arena = plan->arena,
-                                     .input = input + sample * program->input_elems,
-                                     .output = output + sample * program->output_elems,
+                                     .inputs = inputs,
+                                     .outputs = outputs,
+                                     .first = sample,
                                      .n = 1};
         step_run(program, step, &memory);
         struct pare_trace trace = {.sample = sample,
@@ -166,7 +188,8 @@ void pare_plan_trace(struct pare_plan *plan, const float *input, int64_t n, floa
                                    .is_quantized = y->is_quantized,
                                    .scale = y->scale,
                                    .zero = y->range.zero};
-        see(arg, &trace);
+        if (y->is_u8 || y->dtype == PARE_F32)
+            see(arg, &trace);
     }
 }
 
@@ -189,9 +212,13 @@ int pare_plan_n_layers(const struct pare_plan *plan)
     return plan->program.n_steps;
 }
 
-static int64_t bytes_of(const struct buffer *buffer)
+/* Of a buffer, or of none. */
+static int64_t bytes_of(const struct program *program, int buffer)
 {
-    return buffer->n_elems * (buffer->is_u8 ? 1 : (int64_t)sizeof(float));
+    if (buffer < 0)
+        return 0;
+    return program->buffers[buffer].n_elems *
+           (int64_t)pare_dtype_bytes(program->buffers[buffer].dtype);
 }
 
 struct pare_plan_layer pare_plan_layer(const struct pare_plan *plan, int i)
@@ -204,11 +231,12 @@ struct pare_plan_layer pare_plan_layer(const struct pare_plan *plan, int i)
                                     .kernel = step_kernel_name(program, step),
                                     .macs = step->macs,
                                     .weight_bytes = (int64_t)step->kernel.weight_bytes,
-                                    .input_bytes = bytes_of(&program->buffers[step->x]),
-                                    .output_bytes = bytes_of(y)};
+                                    .input_bytes =
+                                        bytes_of(program, step->x) + bytes_of(program, step->x2),
+                                    .output_bytes = bytes_of(program, step->y)};
 
-    if (step->x2 >= 0)
-        layer.input_bytes += bytes_of(&program->buffers[step->x2]);
+    if (step->kind == STEP_ND)
+        nd_count_bytes(program, step, &layer);
     if (step->kind == STEP_AFFINE)
         layer.weight_bytes = 2 * y->C * (int64_t)sizeof(float);
     if (step->kind == STEP_LOOKUP)

@@ -2,7 +2,11 @@
  *
  * Batch norm is folded, activations are fused, int8 layers run on int8 kernels, sparse layers on
  * sparse ones where that is faster.  Input and output are f32, channels last, as the user's data is;
- * quantizing the input is part of the run (and of its time). */
+ * quantizing the input is part of the run (and of its time).
+ *
+ * Operators that have no channels-last kernel run as plain loops on arrays in ONNX's order, of any
+ * rank and type; values change their order only where they pass from one to the other.  A network
+ * whose inputs have no symbolic batch is one sample as a whole: n is 1. */
 #ifndef PARE_INFER_PLAN_H
 #define PARE_INFER_PLAN_H
 
@@ -18,6 +22,7 @@ struct pare_plan_options {
     int64_t max_batch;
     int n_threads;
     bool simulate; /* integers simulated in f32 (for the 1-LSB check) */
+    bool onnx_io;  /* inputs and outputs, all of them, in ONNX's order and types */
 };
 struct pare_plan;
 pare_status pare_plan_new(struct pare_plan **out, const struct pare_graph *graph,
@@ -25,6 +30,10 @@ pare_status pare_plan_new(struct pare_plan **out, const struct pare_graph *graph
 void pare_plan_free(struct pare_plan *plan);
 /* input [n, H, W, C]; output [n, elems of output 0]; no allocation, cannot fail. */
 void pare_plan_run(struct pare_plan *plan, const float *input, int64_t n, float *output);
+/* One pointer per input, and per output with onnx_io (else output 0 alone), each to elements of the
+ * value's type; n samples of those that have the batch. */
+void pare_plan_run_many(struct pare_plan *plan, const void *const *inputs, int64_t n,
+                        void *const *outputs);
 
 int64_t pare_plan_arena_bytes(
     const struct pare_plan *plan); /* peak activation memory, per max_batch */

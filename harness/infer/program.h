@@ -1,8 +1,11 @@
 /* A network lowered to steps over buffers: what a plan runs.  Private to this room.
  *
- * Buffers hold one activation each, channels last, f32 or u8.  Several may share memory: a step that
- * works in place has its result in the same storage as its operand, and storages whose lifetimes are
- * disjoint may overlap in the arena. */
+ * Buffers hold one activation each: f32 or u8 with the channels last, or any type as a plain array in
+ * ONNX's order.  Several may share memory: a step that works in place has its result in the same
+ * storage as its operand, and storages whose lifetimes are disjoint may overlap in the arena.
+ *
+ * Most buffers hold as many samples as are run together.  One whose value has no symbolic batch is
+ * shared by all samples; its first dimension is a number, of `rows`. */
 #ifndef PARE_INFER_PROGRAM_H
 #define PARE_INFER_PROGRAM_H
 
@@ -16,15 +19,21 @@ enum buffer_place { PLACE_ARENA, PLACE_INPUT, PLACE_OUTPUT };
 
 struct buffer {
     const char *value; /* name of what it holds */
-    bool is_u8;
-    bool is_quantized; /* u8, or f32 numbers on the grid when simulating */
+    enum pare_dtype dtype;
+    struct pare_shape shape; /* as the memory lies: [N, H, W, C], [N, K], or ONNX's */
+    bool is_plain;           /* ONNX's order; [N, K], which is both, is not called plain */
+    bool is_shared;          /* no batch */
+    int64_t rows;            /* shared: its first dimension */
+    bool is_u8;              /* integers of a grid */
+    bool is_quantized;       /* u8, or f32 numbers on the grid when simulating */
     float scale;
     struct pare_u8_range range; /* zero point and bounds of the grid, as u8 */
-    int64_t n_elems;            /* of one sample */
-    int64_t C, H, W;            /* memory order is H, W, C */
+    int64_t n_elems;            /* of one sample; shared: of the whole */
+    int64_t C, H, W;            /* memory order is H, W, C; plain: C elements per row */
     bool is_flat;               /* the network sees it as [N, C*H*W] in the order C, H, W */
     int storage;                /* the buffer whose memory this is; itself mostly */
     enum buffer_place place;    /* of the storage */
+    int io;                     /* which input or output */
     int first_step, last_step;  /* of the storage: written, last read */
     size_t offset;              /* of the storage, in the arena of one block */
 };
@@ -45,7 +54,9 @@ enum step_kind {
     STEP_QUANTIZE,
     STEP_DEQUANTIZE,
     STEP_FAKE_QUANTIZE,
-    STEP_CHANNELS_FIRST, /* to the order that the network's user sees */
+    STEP_COPY,
+    STEP_CHANNELS_FIRST, /* to ONNX's order */
+    STEP_CHANNELS_LAST,  /* from it */
     STEP_CONV,           /* Gemm too */
     STEP_MAXPOOL,
     STEP_AVGPOOL,
@@ -54,6 +65,7 @@ enum step_kind {
     STEP_LOOKUP, /* any function of one u8 */
     STEP_AFFINE, /* batch norm that nothing takes in */
     STEP_SOFTMAX,
+    STEP_ND, /* any operator on arrays of any rank */
 };
 
 /* A packed Conv or Gemm and the code that runs it. */
@@ -68,7 +80,7 @@ struct conv_kernel {
 struct step {
     enum step_kind kind;
     const char *name, *op; /* of the graph node; "Conv+Relu" */
-    int x, x2, y;          /* buffers; x2 of Add, else -1 */
+    int x, x2, y;          /* buffers, -1: none; of STEP_ND the first of each, see `nd` */
     struct pare_conv2d s;
     float low, high;            /* fused clamp of f32 results */
     struct pare_u8_range range; /* bounds of u8 results, narrowed by a fused clamp */
@@ -77,6 +89,7 @@ struct step {
     float *affine_scale, *shift; /* [C] */
     struct weights weights;      /* until a kernel is chosen */
     struct conv_kernel kernel;   /* of STEP_CONV */
+    struct nd *nd;               /* of STEP_ND; infer/nd.h */
     int64_t macs;
     size_t work_bytes, work_offset;
 };
@@ -92,8 +105,19 @@ struct program {
     struct buffer *buffers;
     int64_t block;      /* samples that go through the network together */
     size_t arena_bytes; /* of one thread's block */
-    int64_t input_elems, output_elems;
+    int n_inputs, n_outputs;
+    bool is_batched; /* an input has the symbolic batch; else one run is the whole */
+    bool is_serial;  /* one thread only */
 };
+/* Elements that the buffer holds when n samples run, and rows of its first dimension. */
+static inline int64_t buffer_elems(const struct buffer *buffer, int64_t n)
+{
+    return buffer->is_shared ? buffer->n_elems : n * buffer->n_elems;
+}
+static inline int64_t buffer_rows(const struct buffer *buffer, int64_t n)
+{
+    return buffer->is_shared ? buffer->rows : n;
+}
 
 /* ---- lower.c: the graph as steps; kernels are not chosen yet ---- */
 pare_status program_lower(struct program *program, const struct pare_graph *graph,
@@ -124,9 +148,9 @@ void program_layout(struct program *program);
 /* ---- step.c ---- */
 struct step_memory {
     char *arena;
-    const float *input;
-    float *output;
-    int64_t n; /* samples */
+    const void *const *inputs; /* of all samples */
+    void *const *outputs;
+    int64_t first, n; /* samples */
     int thread;
 };
 void *buffer_data(const struct program *program, int buffer, const struct step_memory *memory);

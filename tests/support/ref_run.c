@@ -7,6 +7,8 @@
 
 #include <pare/graph.h>
 
+#include "ref_nd.h"
+
 static int64_t elems(const struct pare_value *value)
 {
     return pare_shape_elems(&value->shape);
@@ -38,35 +40,6 @@ static void conv(const struct pare_node *node, const double *x, double *y)
                                    w[((m * in_group + k) * c.R + r) * c.S + s];
                         }
                 y[(m * c.P + p) * c.Q + q] = sum;
-            }
-}
-
-static void pool(const struct pare_node *node, const double *x, double *y)
-{
-    struct pare_conv2d c = pare_node_conv2d(node);
-
-    for (int64_t m = 0; m < c.M; m++)
-        for (int64_t p = 0; p < c.P; p++)
-            for (int64_t q = 0; q < c.Q; q++) {
-                double sum = 0, max = -INFINITY;
-                int64_t n = 0;
-
-                for (int64_t r = 0; r < c.R; r++)
-                    for (int64_t s = 0; s < c.S; s++) {
-                        int64_t h = p * c.stride_h - c.pad_top + r;
-                        int64_t v = q * c.stride_w - c.pad_left + s;
-                        double value;
-
-                        if (h < 0 || h >= c.H || v < 0 || v >= c.W)
-                            continue;
-                        value = x[(m * c.H + h) * c.W + v];
-                        sum += value;
-                        max = value > max ? value : max;
-                        n++;
-                    }
-                if (c.count_include_pad)
-                    n = c.R * c.S;
-                y[(m * c.P + p) * c.Q + q] = node->op == PARE_OP_MAXPOOL ? max : sum / (double)n;
             }
 }
 
@@ -122,24 +95,43 @@ static double elementwise(const struct pare_node *node, double x)
                      0, 1);
     case PARE_OP_HARD_SWISH: return x * clamp(x / 6 + 0.5, 0, 1);
     case PARE_OP_GELU: return 0.5 * x * (1 + erf(x / sqrt(2)));
-    case PARE_OP_FLATTEN:
-    case PARE_OP_IDENTITY: return x;
-    default: break;
+    default: return NAN;
     }
-    fprintf(stderr, "ref_run: operator %s is not known\n", pare_op_name(node->op));
-    abort();
 }
 
-static void softmax(const double *x, double *y, int64_t n)
+static bool is_elementwise(enum pare_op op)
 {
-    double max = -INFINITY, sum = 0;
+    switch (op) {
+    case PARE_OP_RELU:
+    case PARE_OP_CLIP:
+    case PARE_OP_LEAKY_RELU:
+    case PARE_OP_SIGMOID:
+    case PARE_OP_TANH:
+    case PARE_OP_HARD_SIGMOID:
+    case PARE_OP_HARD_SWISH:
+    case PARE_OP_GELU: return true;
+    default: return false;
+    }
+}
 
-    for (int64_t i = 0; i < n; i++)
-        max = x[i] > max ? x[i] : max;
-    for (int64_t i = 0; i < n; i++)
-        sum += y[i] = exp(x[i] - max);
-    for (int64_t i = 0; i < n; i++)
-        y[i] /= sum;
+/* Every output, element by element. */
+static void run_nd(const struct pare_node *node, double *const *values)
+{
+    for (int k = 0; k < node->n_outputs; k++) {
+        const struct pare_shape *shape = &node->outputs[k]->shape;
+        int64_t n = elems(node->outputs[k]);
+
+        for (int64_t i = 0; i < n; i++) {
+            int64_t index[PARE_MAX_DIMS] = {0}, rest = i;
+
+            for (int d = shape->n_dims - 1; d >= 0; d--) {
+                int64_t extent = shape->dims[d] == PARE_DIM_BATCH ? 1 : shape->dims[d];
+                index[d] = rest % extent;
+                rest /= extent;
+            }
+            values[node->outputs[k]->id][i] = ref_nd_element(node, k, index, values);
+        }
+    }
 }
 
 static void run_node(const struct pare_node *node, double *const *values)
@@ -148,33 +140,73 @@ static void run_node(const struct pare_node *node, double *const *values)
     double *y = values[node->outputs[0]->id];
     int64_t n = elems(node->outputs[0]);
 
+    if (is_elementwise(node->op)) {
+        for (int64_t i = 0; i < n; i++)
+            y[i] = elementwise(node, x[i]);
+        return;
+    }
+    /* One sample of the core operators: several times faster than by elements. */
+    if (node->inputs[0]->shape.n_dims < 2 || node->inputs[0]->shape.dims[0] != PARE_DIM_BATCH) {
+        run_nd(node, values);
+        return;
+    }
     switch (node->op) {
     case PARE_OP_CONV: conv(node, x, y); break;
     case PARE_OP_GEMM: gemm(node, x, y); break;
     case PARE_OP_BATCHNORM: batchnorm(node, x, y); break;
-    case PARE_OP_MAXPOOL:
-    case PARE_OP_AVGPOOL: pool(node, x, y); break;
-    case PARE_OP_GLOBAL_AVGPOOL: {
-        int64_t inner = elems(node->inputs[0]) / n;
-
-        for (int64_t c = 0; c < n; c++) {
-            double sum = 0;
-
-            for (int64_t i = 0; i < inner; i++)
-                sum += x[c * inner + i];
-            y[c] = sum / (double)inner;
-        }
-        break;
+    default: run_nd(node, values);
     }
-    case PARE_OP_ADD:
-        for (int64_t i = 0; i < n; i++)
-            y[i] = x[i] + values[node->inputs[1]->id][i];
-        break;
-    case PARE_OP_SOFTMAX: softmax(x, y, n); break;
-    default:
-        for (int64_t i = 0; i < n; i++)
-            y[i] = elementwise(node, x[i]);
+}
+
+static double number_at(const struct pare_tensor *tensor, int64_t i)
+{
+    switch (tensor->dtype) {
+    case PARE_F32: return ((const float *)tensor->data)[i];
+    case PARE_F64: return ((const double *)tensor->data)[i];
+    case PARE_S8: return ((const int8_t *)tensor->data)[i];
+    case PARE_S32: return ((const int32_t *)tensor->data)[i];
+    case PARE_S64: return (double)((const int64_t *)tensor->data)[i];
+    case PARE_U8:
+    case PARE_BOOL: return ((const uint8_t *)tensor->data)[i];
     }
+    return NAN;
+}
+
+/* Room for every value; weights filled in. */
+static double **values_new(const struct pare_graph *g)
+{
+    double **values = calloc((size_t)g->n_values, sizeof *values);
+
+    for (int i = 0; i < g->n_values; i++) {
+        int64_t n = elems(g->values[i]);
+
+        values[i] = malloc((size_t)(n + 1) * sizeof **values);
+        for (int64_t k = 0; g->values[i]->data && k < n; k++)
+            values[i][k] = number_at(g->values[i]->data, k);
+    }
+    return values;
+}
+
+static void values_free(const struct pare_graph *g, double **values)
+{
+    for (int i = 0; i < g->n_values; i++)
+        free(values[i]);
+    free(values);
+}
+
+void ref_run_many(const struct pare_graph *g, const double *const *inputs, double *const *outputs)
+{
+    double **values = values_new(g);
+
+    for (int k = 0; k < g->n_inputs; k++)
+        for (int64_t i = 0; i < elems(g->inputs[k]); i++)
+            values[g->inputs[k]->id][i] = inputs[k][i];
+    for (int i = 0; i < g->n_nodes; i++)
+        run_node(g->nodes[i], values);
+    for (int k = 0; k < g->n_outputs; k++)
+        for (int64_t i = 0; i < elems(g->outputs[k]); i++)
+            outputs[k][i] = values[g->outputs[k]->id][i];
+    values_free(g, values);
 }
 
 void ref_run_f64(const struct pare_graph *g, const double *input_nchw, int64_t n, const char *value,
@@ -182,18 +214,14 @@ void ref_run_f64(const struct pare_graph *g, const double *input_nchw, int64_t n
 {
     const struct pare_value *wanted = pare_graph_find_value(g, value);
     int64_t n_in = elems(g->inputs[0]), n_out;
-    double **values = calloc((size_t)g->n_values, sizeof *values);
+    double **values;
 
-    if (!wanted || wanted->data || !values) {
+    if (!wanted || wanted->data) {
         fprintf(stderr, "ref_run: there is no activation '%s'\n", value);
         abort();
     }
     n_out = elems(wanted);
-    for (int i = 0; i < g->n_values; i++) {
-        values[i] = malloc((size_t)(elems(g->values[i]) + 1) * sizeof **values);
-        if (!values[i])
-            abort();
-    }
+    values = values_new(g);
     for (int64_t k = 0; k < n; k++) {
         for (int64_t i = 0; i < n_in; i++)
             values[g->inputs[0]->id][i] = input_nchw[k * n_in + i];
@@ -202,9 +230,7 @@ void ref_run_f64(const struct pare_graph *g, const double *input_nchw, int64_t n
         for (int64_t i = 0; i < n_out; i++)
             output[k * n_out + i] = values[wanted->id][i];
     }
-    for (int i = 0; i < g->n_values; i++)
-        free(values[i]);
-    free(values);
+    values_free(g, values);
 }
 
 void ref_run_value(const struct pare_graph *g, const float *input_nchw, int64_t n,

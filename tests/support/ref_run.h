@@ -18,5 +18,8 @@ void ref_run_value(const struct pare_graph *g, const float *input_nchw, int64_t 
 /* The same in double, before the last rounding. */
 void ref_run_f64(const struct pare_graph *g, const double *input_nchw, int64_t n, const char *value,
                  double *output);
+/* Any number of inputs and outputs, every type as doubles, one sample (or the whole of a network
+ * with a fixed batch). */
+void ref_run_many(const struct pare_graph *g, const double *const *inputs, double *const *outputs);
 
 #endif
