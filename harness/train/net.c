@@ -355,7 +355,7 @@ static pare_status layer_buffers(struct pare_net *net, struct pare_layer *layer,
     if (!st && layer->op == PARE_OP_GEMM && layer->x[0]->value != layer->node->inputs[0])
         layer->w[0]->pixels = layer->x[0]->pixels;
     if (!st && layer->op == PARE_OP_MAXPOOL)
-        st = pare_net_buffer(net, &layer->saved, times_batch(net, layer->y->elems), sizeof(int32_t),
+        st = pare_net_buffer(net, &layer->saved, times_batch(net, layer->y->elems), real_bytes(net),
                              err);
     if (!st && layer->op == PARE_OP_BATCHNORM) {
         void *sums;

@@ -96,16 +96,20 @@ INLINE TARGET void NAME(columns)(const struct FN(pare_gemm_args) * g, int64_t j,
     if (n == 3) {
         ROWS_OF(8, 3);
         ROWS_OF(4, 3);
+        ROWS_OF(2, 3);
         ROWS_OF(1, 3);
     } else if (n == 2) {
         ROWS_OF(12, 2);
         ROWS_OF(8, 2);
+        ROWS_OF(5, 2);
         ROWS_OF(4, 2);
+        ROWS_OF(2, 2);
         ROWS_OF(1, 2);
     } else {
         ROWS_OF(16, 1);
         ROWS_OF(8, 1);
         ROWS_OF(4, 1);
+        ROWS_OF(2, 1);
         ROWS_OF(1, 1);
     }
 }

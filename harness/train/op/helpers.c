@@ -6,29 +6,26 @@
 PARE_CLONES
 void FN(pare_column_sums)(REAL *out, const REAL *a, int64_t n_rows, int64_t n, int64_t stride)
 {
-    int64_t c = 0;
-
-    for (; c + LANES <= n; c += LANES) {
+    for (int64_t c = 0; c < n; c += LANES) {
+        int64_t width = n - c < LANES ? n - c : LANES;
         double total[LANES] = {0};
 
         for (int64_t r0 = 0; r0 < n_rows; r0 += CHUNK) {
             int64_t r1 = r0 + CHUNK < n_rows ? r0 + CHUNK : n_rows;
             REAL sum[LANES] = {0};
 
-            for (int64_t r = r0; r < r1; r++)
-                for (int i = 0; i < LANES; i++)
-                    sum[i] += a[r * stride + c + i];
+            if (width == LANES)
+                for (int64_t r = r0; r < r1; r++)
+                    for (int i = 0; i < LANES; i++)
+                        sum[i] += a[r * stride + c + i];
+            else
+                for (int64_t r = r0; r < r1; r++)
+                    for (int64_t i = 0; i < width; i++)
+                        sum[i] += a[r * stride + c + i];
             for (int i = 0; i < LANES; i++)
                 total[i] += sum[i];
         }
-        for (int i = 0; i < LANES; i++)
+        for (int64_t i = 0; i < width; i++)
             out[c + i] = (REAL)total[i];
-    }
-    for (; c < n; c++) {
-        double total = 0;
-
-        for (int64_t r = 0; r < n_rows; r++)
-            total += a[r * stride + c];
-        out[c] = (REAL)total;
     }
 }

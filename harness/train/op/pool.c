@@ -8,7 +8,7 @@ struct window {
 
 static inline int64_t ceil_div(int64_t a, int64_t b)
 {
-    return a <= 0 ? 0 : (a + b - 1) / b;
+    return a <= 0 ? 0 : b == 1 ? a : (a + b - 1) / b;
 }
 
 static inline struct window window_at(const struct pare_conv2d *k, int64_t p, int64_t q)
@@ -30,9 +30,56 @@ static inline int64_t tap_offset(const struct pare_conv2d *k, const struct windo
     return ((w->h0 + r * k->dilation_h) * k->W + w->w0 + s * k->dilation_w) * k->C;
 }
 
-/* One image.  Of equal values the first wins; NaN goes through. */
+/* Max pooling keeps for every output which tap it came from, as an INT, so that a comparison of REALs
+ * makes a mask for both.  Of equal values the first wins; NaN goes through.  One window for as many
+ * channels as a vector holds: */
+#define INLINE static inline __attribute__((always_inline))
+#define MAX_POOL_LANES(LANES)                                                                    \
+    typedef REAL vector_##LANES __attribute__((vector_size(LANES * sizeof(REAL))));              \
+    typedef INT mask_##LANES __attribute__((vector_size(LANES * sizeof(INT))));                  \
+                                                                                                 \
+    INLINE void max_##LANES(REAL *y, INT *place, const REAL *x, const struct pare_conv2d *k,     \
+                            const struct window *w)                                              \
+    {                                                                                            \
+        vector_##LANES best = (vector_##LANES){0} - (REAL)INFINITY, v;                           \
+        mask_##LANES at = (mask_##LANES){0} - 1;                                                 \
+                                                                                                 \
+        for (int64_t r = w->r0; r < w->r1; r++)                                                  \
+            for (int64_t s = w->s0; s < w->s1; s++) {                                            \
+                memcpy(&v, x + tap_offset(k, w, r, s), sizeof v);                                \
+                mask_##LANES stays = v <= best;                                                  \
+                best =                                                                           \
+                    (vector_##LANES)((stays & (mask_##LANES)best) | (~stays & (mask_##LANES)v)); \
+                at = (stays & at) | (~stays & (INT)(r * k->S + s));                              \
+            }                                                                                    \
+        memcpy(y, &best, sizeof best);                                                           \
+        memcpy(place, &at, sizeof at);                                                           \
+    }                                                                                            \
+                                                                                                 \
+    INLINE void max_gradient_##LANES(REAL *dx, const REAL *dy, const INT *place,                 \
+                                     const struct pare_conv2d *k, const struct window *w)        \
+    {                                                                                            \
+        vector_##LANES d, old;                                                                   \
+        mask_##LANES at;                                                                         \
+                                                                                                 \
+        memcpy(&d, dy, sizeof d);                                                                \
+        memcpy(&at, place, sizeof at);                                                           \
+        for (int64_t r = w->r0; r < w->r1; r++)                                                  \
+            for (int64_t s = w->s0; s < w->s1; s++) {                                            \
+                REAL *to = dx + tap_offset(k, w, r, s);                                          \
+                                                                                                 \
+                memcpy(&old, to, sizeof old);                                                    \
+                old += (vector_##LANES)((mask_##LANES)d & (at == (INT)(r * k->S + s)));          \
+                memcpy(to, &old, sizeof old);                                                    \
+            }                                                                                    \
+    }
+MAX_POOL_LANES(16)
+MAX_POOL_LANES(4)
+MAX_POOL_LANES(1)
+
+/* One image. */
 PARE_CLONES
-static void max_image(REAL *restrict y, int32_t *restrict place, const REAL *restrict x,
+static void max_image(REAL *restrict y, INT *restrict place, const REAL *restrict x,
                       const struct pare_conv2d *k)
 {
     int64_t C = k->C;
@@ -40,44 +87,34 @@ static void max_image(REAL *restrict y, int32_t *restrict place, const REAL *res
     for (int64_t p = 0; p < k->P; p++)
         for (int64_t q = 0; q < k->Q; q++, y += C, place += C) {
             struct window w = window_at(k, p, q);
+            int64_t c = 0;
 
-            for (int64_t c = 0; c < C; c++) {
-                y[c] = (REAL)-INFINITY;
-                place[c] = -1;
-            }
-            for (int64_t r = w.r0; r < w.r1; r++)
-                for (int64_t s = w.s0; s < w.s1; s++) {
-                    const REAL *from = x + tap_offset(k, &w, r, s);
-                    int32_t tap = (int32_t)(r * k->S + s);
-
-                    for (int64_t c = 0; c < C; c++) {
-                        bool is_better = !(from[c] <= y[c]);
-
-                        y[c] = is_better ? from[c] : y[c];
-                        place[c] = is_better ? tap : place[c];
-                    }
-                }
+            for (; c + 16 <= C; c += 16)
+                max_16(y + c, place + c, x + c, k, &w);
+            for (; c + 4 <= C; c += 4)
+                max_4(y + c, place + c, x + c, k, &w);
+            for (; c < C; c++)
+                max_1(y + c, place + c, x + c, k, &w);
         }
 }
 
 PARE_CLONES
 static void max_image_gradient(REAL *restrict dx, const REAL *restrict dy,
-                               const int32_t *restrict place, const struct pare_conv2d *k)
+                               const INT *restrict place, const struct pare_conv2d *k)
 {
     int64_t C = k->C;
 
     for (int64_t p = 0; p < k->P; p++)
         for (int64_t q = 0; q < k->Q; q++, dy += C, place += C) {
             struct window w = window_at(k, p, q);
+            int64_t c = 0;
 
-            for (int64_t r = w.r0; r < w.r1; r++)
-                for (int64_t s = w.s0; s < w.s1; s++) {
-                    REAL *to = dx + tap_offset(k, &w, r, s);
-                    int32_t tap = (int32_t)(r * k->S + s);
-
-                    for (int64_t c = 0; c < C; c++)
-                        to[c] += place[c] == tap ? dy[c] : 0;
-                }
+            for (; c + 16 <= C; c += 16)
+                max_gradient_16(dx + c, dy + c, place + c, k, &w);
+            for (; c + 4 <= C; c += 4)
+                max_gradient_4(dx + c, dy + c, place + c, k, &w);
+            for (; c < C; c++)
+                max_gradient_1(dx + c, dy + c, place + c, k, &w);
         }
 }
 
@@ -93,7 +130,7 @@ void FN(pare_maxpool_forward)(const struct pare_layer *layer, const struct pare_
     int64_t x_elems = layer->x[0]->elems, y_elems = layer->y->elems;
 
     for (int64_t n = span->n0; n < span->n1; n++)
-        max_image((REAL *)layer->y->a + n * y_elems, (int32_t *)layer->saved + n * y_elems,
+        max_image((REAL *)layer->y->a + n * y_elems, (INT *)layer->saved + n * y_elems,
                   (const REAL *)layer->x[0]->a + n * x_elems, &layer->conv);
 }
 
@@ -114,7 +151,7 @@ void FN(pare_maxpool_backward)(const struct pare_layer *layer, const struct pare
     for (int64_t n = span->n0; n < span->n1; n++)
         max_image_gradient((REAL *)layer->x[0]->g + n * x_elems,
                            (const REAL *)layer->y->g + n * y_elems,
-                           (const int32_t *)layer->saved + n * y_elems, &layer->conv);
+                           (const INT *)layer->saved + n * y_elems, &layer->conv);
 }
 
 static REAL divisor(const struct pare_conv2d *k, const struct window *w)
