@@ -92,8 +92,8 @@ void FN(pare_conv_prepare)(const struct pare_layer *layer, int part, int n_parts
 
     for (int64_t g = 0; g < k->group; g++)
         FN(pare_turn)
-        ((REAL *)layer->turned + g * p.K * p.turned_ld, p.turned_ld, w + g * Mg * p.K, Mg, p.K,
-         p.K * part / n_parts, p.K * (part + 1) / n_parts);
+    ((REAL *)layer->turned + g * p.K * p.turned_ld, p.turned_ld, w + g * Mg * p.K, Mg, p.K,
+     p.K * part / n_parts, p.K * (part + 1) / n_parts);
     if (!layer->flipped || !p.is_flipped)
         return;
     for (int64_t m = k->M * part / n_parts; m < k->M * (part + 1) / n_parts; m++)
@@ -175,36 +175,34 @@ static void weight_gradient(const struct plan *p, REAL *dw, const REAL *dy, cons
 
         if (p->is_swapped)
             FN(pare_train_gemm)
-            (&(struct FN(pare_gemm_args)){.M = columns,
-                                          .N = k->M,
-                                          .run = k->Q,
-                                          .n_runs = k->P,
-                                          .a = at,
-                                          .ai = 1,
-                                          .ak = pixel,
-                                          .a_run = line,
-                                          .b = dy,
-                                          .ldb = k->M,
-                                          .b_run = k->Q * k->M,
-                                          .c = dw + r * columns * p->turned_ld,
-                                          .ldc = p->turned_ld,
-                                          .is_sum = is_sum});
-        else
-            FN(pare_train_gemm)
-            (&(struct FN(pare_gemm_args)){.M = k->M,
-                                          .N = columns,
-                                          .run = k->Q,
-                                          .n_runs = k->P,
-                                          .a = dy,
-                                          .ai = 1,
-                                          .ak = k->M,
-                                          .a_run = k->Q * k->M,
-                                          .b = at,
-                                          .ldb = pixel,
-                                          .b_run = line,
-                                          .c = dw + r * columns,
-                                          .ldc = p->K,
-                                          .is_sum = is_sum});
+        (&(struct FN(pare_gemm_args)){.M = columns,
+                                      .N = k->M,
+                                      .run = k->Q,
+                                      .n_runs = k->P,
+                                      .a = at,
+                                      .ai = 1,
+                                      .ak = pixel,
+                                      .a_run = line,
+                                      .b = dy,
+                                      .ldb = k->M,
+                                      .b_run = k->Q * k->M,
+                                      .c = dw + r * columns * p->turned_ld,
+                                      .ldc = p->turned_ld,
+                                      .is_sum = is_sum});
+        else FN(pare_train_gemm)(&(struct FN(pare_gemm_args)){.M = k->M,
+                                                              .N = columns,
+                                                              .run = k->Q,
+                                                              .n_runs = k->P,
+                                                              .a = dy,
+                                                              .ai = 1,
+                                                              .ak = k->M,
+                                                              .a_run = k->Q * k->M,
+                                                              .b = at,
+                                                              .ldb = pixel,
+                                                              .b_run = line,
+                                                              .c = dw + r * columns,
+                                                              .ldc = p->K,
+                                                              .is_sum = is_sum});
     }
 }
 
@@ -370,8 +368,8 @@ void FN(pare_conv_backward)(const struct pare_layer *layer, const struct pare_sp
     FN(pare_act_backward)(layer, span);
     if (layer->w[1])
         FN(pare_column_sums)
-        ((REAL *)layer->w[1]->parts + span->shard * layer->w[1]->n, ROWS(layer->y, g, span),
-         (span->n1 - span->n0) * p.k.P * p.k.Q, p.k.M, p.k.M);
+    ((REAL *)layer->w[1]->parts + span->shard * layer->w[1]->n, ROWS(layer->y, g, span),
+     (span->n1 - span->n0) * p.k.P * p.k.Q, p.k.M, p.k.M);
     if (p.is_direct) {
         backward_direct(layer, span, &p, dw);
         return;
