@@ -10,6 +10,7 @@
 #include "sweep/folder.h"
 
 enum { PROBE_TIMEOUT_S = 120 };
+#define MAX_HELD_S 300.0
 
 /* ---- planting trials ---- */
 
@@ -189,7 +190,6 @@ static pare_status node_done(struct engine *e, int node, const struct pare_cache
     n->artifact = entry->digest;
     n->macs = entry->macs;
     n->params = entry->params;
-    e->stage_wall_s += entry->wall_s > 0 ? entry->wall_s : 0;
     pare_tree_done(e->tree, node);
     if (!pare_store_get_stage(e->store, n->key.hex, &row) ||
         strcmp(row.artifact_digest, entry->digest.hex) != 0)
@@ -199,8 +199,7 @@ static pare_status node_done(struct engine *e, int node, const struct pare_cache
     for (int64_t i = 0; !st && i < e->n_trials; i++) {
         struct trial *t = &e->trials[i];
 
-        if (t->phase == TRIAL_IN_STAGES && (t->config ? t->path != NULL : true) &&
-            leaf_of(t) == node)
+        if (t->phase == TRIAL_IN_STAGES && leaf_of(t) == node)
             st = arrive(e, t, n, err);
     }
     return st;
@@ -216,7 +215,7 @@ static pare_status node_failed(struct engine *e, int node, pare_status status, c
     for (int64_t i = 0; !st && i < e->n_trials; i++) {
         struct trial *t = &e->trials[i];
 
-        if (t->phase != TRIAL_IN_STAGES || !passes(t, node) || (t->config && !t->path))
+        if (t->phase != TRIAL_IN_STAGES || !passes(t, node))
             continue;
         t->is_rebuild = false;
         t->key = n->key;
@@ -473,28 +472,40 @@ static pare_status plant_all(struct engine *e, struct pare_error *err)
     return st;
 }
 
+/* Another sweep measures on this machine: no new work beside it, within reason. */
+static bool is_held(struct engine *e)
+{
+    if (e->held_s >= MAX_HELD_S || !pare_exclusive_is_taken(e->exclusive_fd))
+        return false;
+    engine_progress(e, "waiting for another sweep's measurement");
+    return true;
+}
+
 pare_status engine_compress(struct engine *e, struct pare_error *err)
 {
     pare_status st = plant_all(e, err);
 
     while (!st) {
         struct pare_worker_event event;
-        bool is_given = true, is_held;
+        bool is_given = true, must_wait = is_held(e);
+        double begin_s = pare_clock_s();
 
-        if (pare_clock_s() >= e->deadline_s) {
+        if (begin_s >= e->deadline_s) {
             e->is_timed_out = true;
             pare_worker_pool_kill(e->pool);
             return PARE_OK;
         }
-        is_held = pare_exclusive_is_taken(e->exclusive_fd); /* another sweep measures: keep still */
-        for (int w; !st && is_given && !is_held && !e->n_interrupts &&
+        for (int w; !st && is_given && !must_wait && !e->n_interrupts &&
                     (w = pare_worker_pool_idle(e->pool)) >= 0;)
             st = dispatch(e, w, &is_given, err);
-        if (st || (pare_worker_pool_n_busy(e->pool) == 0 && !(is_held && !e->n_interrupts)))
+        if (st || (pare_worker_pool_n_busy(e->pool) == 0 && (!must_wait || e->n_interrupts)))
             break;
-        engine_progress(e, is_held ? "waiting for another sweep's measurement" : "compressing");
+        if (!must_wait)
+            engine_progress(e, "compressing");
         if (engine_wait(e, &event))
             st = ended(e, &event, err);
+        if (must_wait)
+            e->held_s += pare_clock_s() - begin_s;
     }
     return st;
 }

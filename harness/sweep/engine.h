@@ -73,8 +73,8 @@ struct engine {
     double begin_s, deadline_s; /* of compression; INFINITY: none */
     double end_s;               /* of everything; INFINITY: none */
     bool is_timed_out;
+    double held_s; /* waited for measurements of other sweeps */
     int n_interrupts;
-    double stage_wall_s; /* that all artifacts in use took */
     int64_t n_stages_run, n_stages_reused;
     int64_t n_over_before; /* trials that were over when this run began */
 };

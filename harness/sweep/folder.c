@@ -13,6 +13,8 @@
 #include "base/file.h"
 #include "pipeline/cache.h"
 
+#define STEP_S 0.05 /* between two tries to take a lock */
+
 /* ---- results ---- */
 
 static pare_status take_lock(const char *path, int *out, struct pare_error *err)
@@ -86,15 +88,17 @@ bool pare_exclusive_take(int fd, double give_up_s, bool (*stop)(void *state), vo
     while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (stop(state) || pare_clock_s() > end_s)
             return false;
-        pare_sleep_s(0.05);
+        pare_sleep_s(STEP_S);
     }
     return true;
 }
 
 void pare_exclusive_give(int fd)
 {
-    if (fd >= 0)
-        flock(fd, LOCK_UN);
+    if (fd < 0)
+        return;
+    flock(fd, LOCK_UN);
+    pare_sleep_s(1.5 * STEP_S); /* whoever waits gets it before we take it again */
 }
 
 bool pare_exclusive_is_taken(int fd)

@@ -16,7 +16,8 @@ pare_status pare_folder_open(const char *folder, int *lock_fd, struct pare_error
 /* The lock of this machine's measurements, a file in the system's folder for temporary files; -1
  * when it cannot be opened (then measurements of several users may disturb each other). */
 int pare_exclusive_open(void);
-/* Takes it, waiting in steps: false when *stop became non-zero or give_up_s have passed. */
+/* Takes it, waiting in steps: false when stop() says so or give_up_s have passed.  Giving it back
+ * leaves others the time to take it. */
 bool pare_exclusive_take(int fd, double give_up_s, bool (*stop)(void *state), void *state);
 void pare_exclusive_give(int fd);
 /* Somebody else measures right now. */

@@ -139,11 +139,13 @@ static pare_status run_alone(struct bench *b, const char *what, const char *body
     struct engine *e = b->e;
     pare_status st;
 
+    if (e->n_interrupts || e->is_timed_out)
+        return PARE_ESTOPPED;
     if (!pare_exclusive_take(e->exclusive_fd, GIVE_UP_LOCK_S, must_stop, e)) {
         if (e->n_interrupts)
             return PARE_ESTOPPED;
-        return pare_fail(err, PARE_EIO, "another sweep has been measuring for %.0f min",
-                         GIVE_UP_LOCK_S / 60);
+        pare_log(PARE_LOG_WARN, "another sweep has been measuring for %.0f min: going on beside it",
+                 GIVE_UP_LOCK_S / 60);
     }
     st = engine_send(e, 0, (struct job){JOB_EVALUATE, 0}, what, body, timeout_s, err);
     while (!st && pare_worker_pool_n_busy(e->pool) > 0) {
@@ -473,12 +475,22 @@ static pare_status measure_group(struct bench *b, const int64_t *group, int64_t 
     return st;
 }
 
+static void add_wall_s(void *state, const struct pare_stage_row *row)
+{
+    double *sum = state;
+
+    *sum += row->wall_s > 0 ? row->wall_s : 0;
+}
+
+/* By what all stages took, in this run or earlier, so that a resumed run measures as long. */
 static void set_budget(struct bench *b, int64_t n)
 {
     const struct engine *e = b->e;
-    double total = SHARE_OF_COMPRESS * e->stage_wall_s / pare_worker_pool_n(e->pool);
+    double stages_s = 0, total;
     double n_runs = (double)n + ceil((double)n / GROUP); /* each group has the baseline, too */
 
+    pare_store_each_stage(e->store, add_wall_s, &stages_s);
+    total = SHARE_OF_COMPRESS * stages_s / pare_worker_pool_n(e->pool);
     total = fmin(fmax(total, MIN_S_ALTOGETHER), MAX_S_ALTOGETHER);
     if (isfinite(e->end_s))
         total = fmin(total, fmax(e->end_s - pare_clock_s(), 1));

@@ -225,15 +225,6 @@ static pare_status run_baseline(struct engine *e, struct pare_error *err)
     return PARE_OK;
 }
 
-static int64_t count_over(const struct engine *e)
-{
-    int64_t n = 0;
-
-    for (int64_t i = 1; i < e->n_trials; i++)
-        n += e->trials[i].phase == TRIAL_OVER;
-    return n;
-}
-
 static pare_status run_trials(struct engine *e, struct pare_error *err)
 {
     pare_status st = PARE_OK;
@@ -244,7 +235,8 @@ static pare_status run_trials(struct engine *e, struct pare_error *err)
         st = engine_ask(e, left < ROUND ? left : ROUND, err);
         if (st || e->n_trials == first)
             break;
-        e->n_over_before += count_over(e);
+        for (int64_t i = first; i < e->n_trials; i++)
+            e->n_over_before += e->trials[i].phase == TRIAL_OVER;
         st = engine_compress(e, err);
         if (!st && !e->n_interrupts)
             st = engine_measure(e, err);
@@ -282,6 +274,8 @@ static pare_status conclude(struct engine *e, struct pare_run_result *out, pare_
                             struct pare_error *err)
 {
     count(out, e);
+    if (!st)
+        st = pare_store_check(e->store, err); /* a read that failed looked like "not there" */
     if (!st && e->n_interrupts)
         st = pare_fail(err, PARE_ESTOPPED,
                        "interrupted; everything finished is kept: the same command goes on");
