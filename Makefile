@@ -73,6 +73,11 @@ $(BUILD)/%.f64.o: %.c
 	$(call say,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -DPARE_REAL_BITS=64 -MMD -MP -c $< -o $@
 
+# The manifest names the commit: compiled again whenever that changes.
+$(BUILD)/commit: FORCE
+	@mkdir -p $(@D); echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' > $@
+.PHONY: FORCE
+$(BUILD)/harness/measure/machine.o: $(BUILD)/commit
 EXTRA_harness_measure_machine = -DPARE_COMMIT='"$(COMMIT)"'
 # The digits are the same bytes on every machine: no fused multiply-add.
 EXTRA_harness_io_digits = -ffp-contract=off
