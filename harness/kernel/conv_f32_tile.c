@@ -70,18 +70,25 @@ typedef float vec4 __attribute__((vector_size(16)));
 #include "kernel/conv_f32_tile.inc.c"
 #endif
 
+/* What the table has: by instruction set, number of panels, split or not. */
+#if defined(PARE_NO_CLONES)
+enum { WIDE_PANELS = 2, NARROW_PIXELS = 3, AVX2_PIXELS = 3, SPLIT_PIXELS = 2 };
+static const int wide_pixels[] = {0, 3, 2};
+#else
+enum { WIDE_PANELS = 4, NARROW_PIXELS = 3, AVX2_PIXELS = 6, SPLIT_PIXELS = 6 };
+static const int wide_pixels[] = {0, 16, 12, 8, 6};
+#endif
+
 int pare_tile_f32_panels(enum pare_isa isa)
 {
-    return isa >= PARE_ISA_AVX512 ? PARE_MAX_PANELS : 1;
+    return isa >= PARE_ISA_AVX512 ? WIDE_PANELS : 1;
 }
 
 int pare_tile_f32_pixels(enum pare_isa isa, int n_panels, bool is_split)
 {
-    static const int wide[] = {0, 16, 12, 8, 6};
-
-    if (isa < PARE_ISA_AVX512)
-        return is_split && n_panels == 1 ? 1 : isa == PARE_ISA_AVX2 ? 6 : 3;
-    return is_split && n_panels <= 2 ? 6 : wide[n_panels];
+    if (isa >= PARE_ISA_AVX512)
+        return is_split && n_panels <= 2 ? SPLIT_PIXELS : wide_pixels[n_panels];
+    return is_split ? 1 : isa == PARE_ISA_AVX2 ? AVX2_PIXELS : NARROW_PIXELS;
 }
 
 pare_tile_f32_fn *pare_tile_f32(enum pare_isa isa, int n_pixels, int n_panels, bool is_half,

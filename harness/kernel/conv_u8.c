@@ -83,7 +83,7 @@ static void pack(struct pare_conv_u8 *conv, const int8_t *w)
 
     for (int64_t g = 0; g < walk->s.group; g++)
         for (int64_t first = 0; first < walk->group_m;) {
-            struct pare_share share = pare_walk_share(walk->group_m - first, PARE_MAX_PANELS);
+            struct pare_share share = pare_walk_share(walk->group_m - first, pare_tile_u8_panels());
             for (int64_t i = 0; i < walk->n_runs * conv->n_quads * share.lanes * 4; i++) {
                 int64_t k = i / (4 * share.lanes) % conv->n_quads * 4 + i % 4;
                 int64_t r = i / (4 * share.lanes) / conv->n_quads;
@@ -239,7 +239,7 @@ static void run_image_packed(const struct pare_conv_u8 *conv, void *y, const uin
 
     for (int64_t g = 0; g < walk->s.group; g++) {
         for (int64_t first = 0; first < walk->group_m;) {
-            struct pare_share share = pare_walk_share(walk->group_m - first, PARE_MAX_PANELS);
+            struct pare_share share = pare_walk_share(walk->group_m - first, pare_tile_u8_panels());
             tile.n_channels = walk->group_m - first;
             run_share(&tile, share, (char *)y + (g * walk->group_m + first) * y_elem,
                       x + g * walk->group_c, n_lines, n_pixels,

@@ -7,10 +7,22 @@
 
 enum { MAX_PIXELS = 16 };
 
+#if defined(PARE_NO_CLONES)
+enum { WIDE_PANELS = 2 };
+static const int wide_pixels[] = {0, 3, 2};
+#else
+enum { WIDE_PANELS = 4 };
+static const int wide_pixels[] = {0, 16, 12, 8, 6};
+#endif
+
+int pare_tile_u8_panels(void)
+{
+    return WIDE_PANELS;
+}
+
 int pare_tile_u8_pixels(int n_panels)
 {
-    static const int most[] = {0, 16, 12, 8, 6};
-    return most[n_panels];
+    return wide_pixels[n_panels];
 }
 
 #ifdef PARE_HAVE_X86
@@ -93,9 +105,9 @@ INLINE void tile(const struct pare_tile_u8 *t, void *y, const uint8_t *x, const 
 #pragma GCC unroll 16
         for (int j = 0; j < n_pixels; j += 3)
             row[j / 3] = x + t->offsets[r] + j * px;
-        for (; k + 4 <= t->n_quads; k += 4) {
-#pragma GCC unroll 4
-            for (int u = 0; u < 4; u++) {
+        for (; k + 2 <= t->n_quads; k += 2) {
+#pragma GCC unroll 2
+            for (int u = 0; u < 2; u++) {
                 __m512i b[PARE_MAX_PANELS];
                 __m256i h = _mm256_setzero_si256();
 #pragma GCC unroll 4
@@ -113,10 +125,10 @@ INLINE void tile(const struct pare_tile_u8 *t, void *y, const uint8_t *x, const 
                         half[j] = _mm256_dpbusd_epi32(half[j], _mm512_castsi512_si256(a), h);
                 }
             }
-            w += 4 * quad;
+            w += 2 * quad;
 #pragma GCC unroll 16
             for (int j = 0; j < n_pixels; j += 3)
-                row[j / 3] += 16;
+                row[j / 3] += 8;
         }
         for (; k < t->n_quads; k++) {
 #pragma GCC unroll 16

@@ -24,5 +24,6 @@ typedef void pare_tile_u8_fn(const struct pare_tile_u8 *t, void *y, const uint8_
 
 /* NULL where the compiler has no VNNI. */
 pare_tile_u8_fn *pare_tile_u8(int n_pixels, int n_panels, bool is_half);
+int pare_tile_u8_panels(void);         /* most panels of one kernel */
 int pare_tile_u8_pixels(int n_panels); /* most pixels of one kernel */
 #endif
