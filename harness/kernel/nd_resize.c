@@ -16,7 +16,8 @@ struct taps {
 
 static bool is_identity(const struct pare_nd_resize *r, int d)
 {
-    return r->in[d] == r->out[d] && r->scale[d] == 1 && r->coordinate != PARE_RESIZE_TF_CROP;
+    return r->in[d] == r->out[d] && r->scale[d] == 1 && r->coordinate != PARE_RESIZE_TF_CROP &&
+           r->coordinate != PARE_RESIZE_TF_HALF_PIXEL_FOR_NN; /* is half a pixel off */
 }
 
 /* Where output position i lies in the input. */
