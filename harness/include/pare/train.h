@@ -30,7 +30,7 @@ struct pare_recipe {
     double clip_norm; /* 0: off */
     int loss;         /* enum pare_loss */
     struct pare_augment augment;
-    int patience;   /* early stop: epochs without a better validation accuracy; 0: off */
+    int patience; /* early stop: epochs without a better validation accuracy; 0: off */
     /* Return the weights of the best validation epoch; not where an attachment moves weights by a
      * schedule of its own (weights() or after_step()), which an earlier epoch would undo. */
     bool keep_best;
