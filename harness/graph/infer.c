@@ -15,7 +15,8 @@ static pare_status check_elems(const struct pare_shape *shape, bool may_be_empty
     char text[160];
 
     for (int i = 0; i < shape->n_dims; i++) {
-        if (shape->dims[i] < !may_be_empty && !(i == 0 && shape->dims[i] == PARE_DIM_BATCH))
+        if (shape->dims[i] < (may_be_empty ? 0 : 1) &&
+            !(i == 0 && shape->dims[i] == PARE_DIM_BATCH))
             return pare_fail(err, PARE_EINVAL, "shape %s has an empty or negative dimension",
                              pare_shape_text(shape, text, sizeof text));
     }

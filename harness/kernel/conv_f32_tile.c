@@ -87,6 +87,7 @@ int pare_tile_f32_panels(enum pare_isa isa)
 int pare_tile_f32_pixels(enum pare_isa isa, int n_panels, bool is_split)
 {
     if (isa >= PARE_ISA_AVX512)
+        /* cppcheck-suppress arrayIndexOutOfBoundsCond ; n_panels is at most WIDE_PANELS */
         return is_split && n_panels <= 2 ? SPLIT_PIXELS : wide_pixels[n_panels];
     return is_split ? 1 : isa == PARE_ISA_AVX2 ? AVX2_PIXELS : NARROW_PIXELS;
 }

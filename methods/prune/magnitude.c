@@ -312,6 +312,7 @@ static pare_status attach(const struct pare_context *ctx, const void *options,
     if (!s)
         return pare_fail(err, PARE_ENOMEM, "no memory for the schedule");
     s->o = *o;
+    /* cppcheck-suppress memleak ; the trainer takes it */
     return pare_trainer_attach(trainer,
                                &(struct pare_attachment){.name = "prune.magnitude",
                                                          .state = s,
