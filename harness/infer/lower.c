@@ -205,7 +205,8 @@ static bool is_plain_sum(const struct lowering *l, const struct pare_node *node)
         return false;
     const struct buffer *pa = buffer_at(l, known_of(l, a)->buffer);
     const struct buffer *pb = buffer_at(l, known_of(l, b)->buffer);
-    return pa->is_plain == pb->is_plain && (pa->is_flat == pb->is_flat || pa->H * pa->W == 1);
+    return pa->is_plain == pb->is_plain &&
+           (pa->is_flat == pb->is_flat || (is_in_order(pa) && is_in_order(pb)));
 }
 
 static pare_status lower_add(struct lowering *l, const struct pare_node *node)
