@@ -60,9 +60,9 @@ struct pare_span {
 };
 
 struct pare_op_impl {
-    /* Part `part` of n_parts of the copies of the weight that the passes read; before every pass
-     * for which weights have changed. */
-    void (*prepare)(const struct pare_layer *layer, int part, int n_parts);
+    /* Rows row0 .. row1-1 of the weight into the copies that the passes read, whenever they have
+     * changed. */
+    void (*prepare)(const struct pare_layer *layer, int64_t row0, int64_t row1);
     /* Numbers in `turned` and `flipped` (when the layer learns). */
     void (*copies)(const struct pare_layer *layer, int64_t *turned, int64_t *flipped);
     void (*forward)(const struct pare_layer *layer, const struct pare_span *span);

@@ -453,7 +453,8 @@ static void plan_steps(struct pare_net *net)
     }
 }
 
-/* Rows of a Gemm that one task takes: some, so that threads can share a layer. */
+/* Rows of a Gemm that one task takes: some, so that threads can share a layer; whole blocks of the
+ * turned copy. */
 #define TASK_ROWS 80
 
 static void add_task(struct pare_net *net, struct pare_net_task task)
@@ -470,13 +471,13 @@ static void plan_tasks(struct pare_net *net)
     net->tasks = PARE_ARENA_NEW(net->arena, struct pare_net_task, capacity + 1);
     for (int i = 0; i < net->n_layers; i++) {
         struct pare_layer *layer = &net->layers[i];
+        struct pare_slot *w = layer->w[0];
 
         if (pare_net_impl(net, layer->op)->weight_rows) {
-            struct pare_slot *w = layer->w[0];
-            int64_t columns = w->n / w->n_rows, n_pieces = (w->n_rows + TASK_ROWS - 1) / TASK_ROWS;
+            int64_t columns = w->n / w->n_rows;
 
-            for (int64_t p = 0; p < n_pieces; p++) {
-                int64_t r0 = w->n_rows * p / n_pieces, r1 = w->n_rows * (p + 1) / n_pieces;
+            for (int64_t r0 = 0; r0 < w->n_rows; r0 += TASK_ROWS) {
+                int64_t r1 = r0 + TASK_ROWS < w->n_rows ? r0 + TASK_ROWS : w->n_rows;
 
                 add_task(net,
                          (struct pare_net_task){.layer = layer,
@@ -485,16 +486,18 @@ static void plan_tasks(struct pare_net *net)
                                                 .slot = {w, layer->w[1]},
                                                 .begin = {r0 * columns, r0},
                                                 .end = {r1 * columns, r1},
-                                                .cost = (double)(2 * net->config.max_batch + 40) *
+                                                .cost = (double)(2 * net->config.max_batch + 60) *
                                                         (double)((r1 - r0) * columns)});
             }
             continue;
         }
         for (int k = 0; k < 4; k++)
             if (layer->w[k] && layer->w[k]->g)
-                add_task(net, (struct pare_net_task){.slot = {layer->w[k]},
+                add_task(net, (struct pare_net_task){.layer = layer->w[k]->is_matrix ? layer : NULL,
+                                                     .row1 = layer->w[k]->n_rows,
+                                                     .slot = {layer->w[k]},
                                                      .end = {layer->w[k]->n},
-                                                     .cost = 60.0 * (double)layer->w[k]->n});
+                                                     .cost = 80.0 * (double)layer->w[k]->n});
     }
 }
 

@@ -23,7 +23,7 @@ struct pare_net_config {
 /* A piece of the gradients' last step and of the optimizer's work: elements of one or two slots
  * (a Gemm's rows and their biases). */
 struct pare_net_task {
-    struct pare_layer *layer; /* weight_rows() is to be called for row0..row1; NULL: join parts */
+    struct pare_layer *layer; /* of a matrix: rows row0 .. row1-1 are the task's; else NULL */
     int64_t row0, row1;
     struct pare_slot *slot[2]; /* [1]: NULL or the bias */
     int64_t begin[2], end[2];
@@ -74,9 +74,10 @@ void pare_slot_load(const struct pare_net *net, const struct pare_slot *slot);
 void pare_slot_store(const struct pare_net *net, const struct pare_slot *slot, const void *numbers,
                      float *out);
 
-/* Makes the copies of the weights that the passes read; needed after weights have changed, with a
- * barrier behind it. */
+/* Makes the copies of the weights that the passes read, of all layers or of one task's rows; needed
+ * after weights have changed, with a barrier behind it. */
 void pare_net_prepare_part(struct pare_net *net, int thread, int n_threads);
+void pare_net_task_prepare(const struct pare_net *net, const struct pare_net_task *task);
 /* Samples shard_begin .. shard_end of the shards that belong to a thread go through all layers. */
 void pare_net_forward_part(struct pare_net *net, int64_t n, bool learning, int thread,
                            int n_threads);

@@ -37,12 +37,20 @@ static void run_steps(struct pare_net *net, const struct pare_net_step *steps, i
 void pare_net_prepare_part(struct pare_net *net, int thread, int n_threads)
 {
     for (int i = 0; i < net->n_layers; i++) {
-        const struct pare_op_impl *impl = pare_net_impl(net, net->layers[i].op);
+        struct pare_layer *layer = &net->layers[i];
+        const struct pare_op_impl *impl = pare_net_impl(net, layer->op);
 
         for (int part = 0; part < PREPARE_PARTS && impl->prepare; part++)
             if ((part + i) % n_threads == thread)
-                impl->prepare(&net->layers[i], part, PREPARE_PARTS);
+                impl->prepare(layer, layer->w[0]->n_rows * part / PREPARE_PARTS,
+                              layer->w[0]->n_rows * (part + 1) / PREPARE_PARTS);
     }
+}
+
+void pare_net_task_prepare(const struct pare_net *net, const struct pare_net_task *task)
+{
+    if (task->layer && pare_net_impl(net, task->layer->op)->prepare)
+        pare_net_impl(net, task->layer->op)->prepare(task->layer, task->row0, task->row1);
 }
 
 void pare_net_forward_part(struct pare_net *net, int64_t n, bool learning, int thread,
@@ -80,7 +88,7 @@ void pare_net_task_run(const struct pare_net *net, const struct pare_net_task *t
     const struct pare_slot *slot = task->slot[0];
     int64_t begin = task->begin[0], count = task->end[0] - begin;
 
-    if (task->layer)
+    if (task->layer && !slot->parts)
         pare_net_impl(net, task->layer->op)->weight_rows(task->layer, n, task->row0, task->row1);
     else if (slot->parts && net->config.real_bits == 64)
         join_f64((double *)slot->g + begin, (double *)slot->parts + begin, slot->n,

@@ -70,6 +70,8 @@ static double finish_gradient(struct pare_trainer *trainer, const struct pare_ne
     return sum;
 }
 
+/* Moves the task's parameters.  Where nobody else touches weights, the copies that the passes read
+ * are made here, while the rows are in the cache. */
 static void update_task(const struct step *step, const struct pare_net_task *task, double scale)
 {
     struct pare_trainer *trainer = step->trainer;
@@ -86,6 +88,8 @@ static void update_task(const struct step *step, const struct pare_net_task *tas
         pare_update_apply(&how, p->master + begin, p->grad + begin, s->m + begin,
                           s->v ? s->v + begin : NULL, task->end[k] - begin);
     }
+    if (trainer->n_attachments == 0)
+        pare_net_task_prepare(trainer->net, task);
 }
 
 /* Of all gradients together, their squares added up in the order of tasks. */
@@ -112,8 +116,10 @@ static void step_thread(void *arg, int thread, int n_threads)
         for (int s = thread; s < n_shards; s += n_threads)
             fetch_shard(step, pare_shard_begin(n, s, n_shards),
                         pare_shard_begin(n, s + 1, n_shards), s);
-        pare_net_prepare_part(net, thread, n_threads);
-        pare_pool_barrier(net->pool);
+        if (trainer->n_attachments > 0) {
+            pare_net_prepare_part(net, thread, n_threads);
+            pare_pool_barrier(net->pool);
+        }
         pare_net_forward_part(net, n, true, thread, n_threads);
         for (int s = thread; s < n_shards; s += n_threads)
             trainer->shard_loss[s] = shard_loss(step, pare_shard_begin(n, s, n_shards),

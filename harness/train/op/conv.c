@@ -83,20 +83,22 @@ void FN(pare_conv_copies)(const struct pare_layer *layer, int64_t *turned, int64
     *flipped = p.is_flipped ? p.k.R * p.k.S * p.k.M * FN(pare_padded)(p.k.C) : 0;
 }
 
-void FN(pare_conv_prepare)(const struct pare_layer *layer, int part, int n_parts)
+void FN(pare_conv_prepare)(const struct pare_layer *layer, int64_t row0, int64_t row1)
 {
     struct plan p = plan_of(layer);
     const struct pare_conv2d *k = &p.k;
     const REAL *w = layer->w[0]->w;
     int64_t Mg = k->M / k->group, taps = k->R * k->S, ld = FN(pare_padded)(k->C);
 
-    for (int64_t g = 0; g < k->group; g++)
+    for (int64_t g = row0 / Mg; g * Mg < row1; g++) {
+        int64_t first = row0 > g * Mg ? row0 : g * Mg;
+        int64_t end = row1 < (g + 1) * Mg ? row1 : (g + 1) * Mg;
+
         FN(pare_turn)
-    ((REAL *)layer->turned + g * p.K * p.turned_ld, p.turned_ld, w + g * Mg * p.K, Mg, p.K,
-     p.K * part / n_parts, p.K * (part + 1) / n_parts);
-    if (!layer->flipped || !p.is_flipped)
-        return;
-    for (int64_t m = k->M * part / n_parts; m < k->M * (part + 1) / n_parts; m++)
+        ((REAL *)layer->turned + g * p.K * p.turned_ld + first - g * Mg, p.turned_ld,
+         w + first * p.K, end - first, p.K, p.K);
+    }
+    for (int64_t m = row0; m < row1 && layer->flipped; m++)
         for (int64_t t = 0; t < taps; t++)
             memcpy((REAL *)layer->flipped + ((taps - 1 - t) * k->M + m) * ld,
                    w + (m * taps + t) * k->C, (size_t)k->C * sizeof(REAL));
@@ -355,7 +357,7 @@ static void backward_direct(const struct pare_layer *layer, const struct pare_sp
         input_gradient(layer, p, (REAL *)layer->x[0]->g + n * layer->x[0]->elems, dy);
     }
     if (p->is_swapped)
-        FN(pare_turn)(dw, p->K, turned, p->K, p->turned_ld, 0, k->M);
+        FN(pare_turn)(dw, p->K, turned, p->K, k->M, p->turned_ld);
     if (layer->x[0]->g && !p->is_flipped)
         input_gradient_patches(layer, span, p, dy_frame);
 }

@@ -7,13 +7,13 @@ void FN(pare_dense_copies)(const struct pare_layer *layer, int64_t *turned, int6
     *flipped = 0;
 }
 
-void FN(pare_dense_prepare)(const struct pare_layer *layer, int part, int n_parts)
+void FN(pare_dense_prepare)(const struct pare_layer *layer, int64_t row0, int64_t row1)
 {
-    int64_t in = layer->x[0]->elems, out = layer->y->elems;
+    int64_t in = layer->x[0]->elems;
 
     FN(pare_turn)
-    (layer->turned, FN(pare_padded)(out), layer->w[0]->w, out, in, in * part / n_parts,
-     in * (part + 1) / n_parts);
+    ((REAL *)layer->turned + row0, FN(pare_padded)(layer->y->elems),
+     (REAL *)layer->w[0]->w + row0 * in, row1 - row0, in, in);
 }
 
 void FN(pare_dense_forward)(const struct pare_layer *layer, const struct pare_span *span)

@@ -110,22 +110,22 @@ void FN(pare_train_gemm)(const struct FN(pare_gemm_args) * args)
 /* Blocks of 8 x 8 read and write whole cache lines' parts, not single numbers far apart. */
 #define BLOCK 8
 
-static void turn_any(REAL *out, int64_t ld, const REAL *w, int64_t n_columns, int64_t r0,
-                     int64_t r1, int64_t k0, int64_t k1)
+static void turn_any(REAL *out, int64_t ld, const REAL *w, int64_t w_ld, int64_t r0, int64_t r1,
+                     int64_t k0, int64_t k1)
 {
     for (int64_t k = k0; k < k1; k++)
         for (int64_t r = r0; r < r1; r++)
-            out[k * ld + r] = w[r * n_columns + k];
+            out[k * ld + r] = w[r * w_ld + k];
 }
 
 #if defined(PARE_HAVE_X86) && PARE_REAL_BITS == 32
 PARE_FOR_AVX2
-static void turn_block_avx2(float *out, int64_t ld, const float *w, int64_t n_columns)
+static void turn_block_avx2(float *out, int64_t ld, const float *w, int64_t w_ld)
 {
     __m256 v[8], t[8];
 
     for (int i = 0; i < 8; i++)
-        v[i] = _mm256_loadu_ps(w + i * n_columns);
+        v[i] = _mm256_loadu_ps(w + i * w_ld);
     for (int i = 0; i < 8; i += 2) {
         t[i] = _mm256_unpacklo_ps(v[i], v[i + 1]);
         t[i + 1] = _mm256_unpackhi_ps(v[i], v[i + 1]);
@@ -143,24 +143,24 @@ static void turn_block_avx2(float *out, int64_t ld, const float *w, int64_t n_co
 #endif
 
 void FN(pare_turn)(REAL *out, int64_t ld, const REAL *w, int64_t n_rows, int64_t n_columns,
-                   int64_t k0, int64_t k1)
+                   int64_t w_ld)
 {
-    int64_t k = k0;
+    int64_t k = 0;
 
 #if defined(PARE_HAVE_X86) && PARE_REAL_BITS == 32
     int64_t r_end = n_rows / BLOCK * BLOCK;
 
     if (pare_isa_best() >= PARE_ISA_AVX2)
-        for (; k + BLOCK <= k1; k += BLOCK) {
+        for (; k + BLOCK <= n_columns; k += BLOCK) {
             for (int64_t r = 0; r < r_end; r += BLOCK)
-                turn_block_avx2(out + k * ld + r, ld, w + r * n_columns + k, n_columns);
-            turn_any(out, ld, w, n_columns, r_end, n_rows, k, k + BLOCK);
+                turn_block_avx2(out + k * ld + r, ld, w + r * w_ld + k, w_ld);
+            turn_any(out, ld, w, w_ld, r_end, n_rows, k, k + BLOCK);
         }
 #endif
-    for (; k < k1; k += BLOCK) {
-        int64_t end = k + BLOCK < k1 ? k + BLOCK : k1;
+    for (; k < n_columns; k += BLOCK) {
+        int64_t end = k + BLOCK < n_columns ? k + BLOCK : n_columns;
 
         for (int64_t r = 0; r < n_rows; r += BLOCK)
-            turn_any(out, ld, w, n_columns, r, r + BLOCK < n_rows ? r + BLOCK : n_rows, k, end);
+            turn_any(out, ld, w, w_ld, r, r + BLOCK < n_rows ? r + BLOCK : n_rows, k, end);
     }
 }

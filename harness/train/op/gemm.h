@@ -38,8 +38,8 @@ static inline int64_t FN(pare_padded)(int64_t n)
     return (n + 15) / 16 * 16;
 }
 
-/* out[k, ld] = w[n, k] turned, for columns k0 .. k1-1 of w. */
+/* out[k * ld + r] = w[r * w_ld + k] for r < n_rows, k < n_columns. */
 void FN(pare_turn)(REAL *out, int64_t ld, const REAL *w, int64_t n_rows, int64_t n_columns,
-                   int64_t k0, int64_t k1);
+                   int64_t w_ld);
 
 #endif

@@ -26,14 +26,14 @@ void FN(pare_act_backward)(const struct pare_layer *layer, const struct pare_spa
 void FN(pare_conv_forward)(const struct pare_layer *layer, const struct pare_span *span);
 void FN(pare_conv_backward)(const struct pare_layer *layer, const struct pare_span *span);
 int64_t FN(pare_conv_scratch)(const struct pare_layer *layer);
-void FN(pare_conv_prepare)(const struct pare_layer *layer, int part, int n_parts);
+void FN(pare_conv_prepare)(const struct pare_layer *layer, int64_t row0, int64_t row1);
 void FN(pare_conv_copies)(const struct pare_layer *layer, int64_t *turned, int64_t *flipped);
 void FN(pare_depthwise_forward)(const struct pare_layer *layer, const struct pare_span *span);
 void FN(pare_depthwise_backward)(const struct pare_layer *layer, const struct pare_span *span);
 int64_t FN(pare_depthwise_scratch)(const struct pare_layer *layer);
 void FN(pare_dense_forward)(const struct pare_layer *layer, const struct pare_span *span);
 void FN(pare_dense_backward)(const struct pare_layer *layer, const struct pare_span *span);
-void FN(pare_dense_prepare)(const struct pare_layer *layer, int part, int n_parts);
+void FN(pare_dense_prepare)(const struct pare_layer *layer, int64_t row0, int64_t row1);
 void FN(pare_dense_copies)(const struct pare_layer *layer, int64_t *turned, int64_t *flipped);
 void FN(pare_dense_weight_rows)(const struct pare_layer *layer, int64_t n, int64_t row0,
                                 int64_t row1);

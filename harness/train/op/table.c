@@ -23,10 +23,10 @@ static int64_t conv_scratch(const struct pare_layer *layer)
     return (is_depthwise(layer) ? FN(pare_depthwise_scratch) : FN(pare_conv_scratch))(layer);
 }
 
-static void conv_prepare(const struct pare_layer *layer, int part, int n_parts)
+static void conv_prepare(const struct pare_layer *layer, int64_t row0, int64_t row1)
 {
     if (!is_depthwise(layer))
-        FN(pare_conv_prepare)(layer, part, n_parts);
+        FN(pare_conv_prepare)(layer, row0, row1);
 }
 
 static void conv_copies(const struct pare_layer *layer, int64_t *turned, int64_t *flipped)
