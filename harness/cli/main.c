@@ -1,4 +1,5 @@
 /* pare: the program.  Finds the command and lets it run. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -76,6 +77,7 @@ int main(int argc, char **argv)
 {
     const struct pare_command *command;
     const char *word = argc > 1 ? argv[1] : NULL;
+    int code;
 
     if (!word) {
         fprintf(stderr, "Usage: pare COMMAND [OPTION...] [ARGUMENT...]\nTry 'pare help'.\n");
@@ -88,5 +90,11 @@ int main(int argc, char **argv)
     command = pare_command_find(word);
     if (!command)
         return unknown_command(word);
-    return command->run(argc - 1, argv + 1);
+    code = command->run(argc - 1, argv + 1);
+    /* Data that did not reach its place is no success: a full disk, a closed device. */
+    if (fflush(stdout) || ferror(stdout)) {
+        fprintf(stderr, "pare %s: standard output: %s\n", command->name, strerror(errno));
+        return code ? code : PARE_EXIT_USAGE;
+    }
+    return code;
 }

@@ -3,9 +3,11 @@
  * The tensors are the weights, by name: a dense f32 weight as it is (dtype F32, its own shape), and
  * so are constants of other types (indices, zero points); a coded or sparse weight as a U8 stream
  * (io/weight_stream.h), deflated where that is smaller.  Plain tensors come first, those of 8 bytes
- * per element before those of 4 and 1, so all are aligned.  __metadata__ holds two texts:
+ * per element before those of 4 and 1, so all are aligned.  __metadata__ holds three texts:
  *
  *   pare.version  "1"
+ *   pare.digest   XXH3-128 of all tensor data in order, then of pare.graph and a NUL; pare_model_load()
+ *                 refuses a file that does not match
  *   pare.graph    compact JSON:
  *     "name"   of the graph
  *     "meta"   {"zoo": "lenet5", ...}; optional

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "graph/op.h"
 #include "io/json.h"
 #include "io/model.h"
@@ -538,6 +539,31 @@ done:
     return st;
 }
 
+/* A flipped bit in a weight is a sound file of another network: only the digest tells. */
+static pare_status check_digest(const struct pare_file *file, struct pare_error *err)
+{
+    struct pare_safetensors *container = NULL;
+    pare_status st = pare_safetensors_parse(&container, file->data, file->n_bytes, err);
+    const char *stored = st ? NULL : pare_safetensors_meta(container, "pare.digest");
+    const char *graph = st ? NULL : pare_safetensors_meta(container, "pare.graph");
+
+    if (stored && graph) {
+        struct pare_hash *hash = pare_hash_new();
+        for (int i = 0; i < pare_safetensors_n(container); i++) {
+            const struct pare_safetensors_entry *entry = pare_safetensors_get(container, i);
+            pare_hash_add(hash, entry->data, entry->n_bytes);
+        }
+        pare_hash_add_text(hash, graph);
+        struct pare_digest digest = pare_hash_finish(hash);
+        if (strcmp(digest.hex, stored) != 0)
+            st = pare_fail(err, PARE_EFORMAT,
+                           "damaged: its content does not match its digest; copy or make the file "
+                           "again");
+    }
+    pare_safetensors_close(container);
+    return st;
+}
+
 pare_status pare_model_load(struct pare_graph **out, const char *path, struct pare_error *err)
 {
     struct pare_file file = {0};
@@ -546,7 +572,9 @@ pare_status pare_model_load(struct pare_graph **out, const char *path, struct pa
     st = pare_file_map(&file, path, err);
     if (st)
         return st;
-    st = pare_model_parse(out, file.data, file.n_bytes, err);
+    st = check_digest(&file, err);
+    if (!st)
+        st = pare_model_parse(out, file.data, file.n_bytes, err);
     if (st)
         pare_error_prefix(err, "%s", path);
     pare_file_unmap(&file);

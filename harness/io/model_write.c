@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "graph/op.h"
 #include "graph/resolve.h"
@@ -345,8 +346,10 @@ static void number_values(struct writer *w)
 
 static pare_status write_file(struct writer *w, unsigned char **out, size_t *n_bytes)
 {
-    static const char *const keys[] = {"pare.version", "pare.graph"};
-    const char *values[] = {PARE_MODEL_VERSION, w->text.s};
+    static const char *const keys[] = {"pare.version", "pare.digest", "pare.graph"};
+    struct pare_hash *hash = pare_hash_new();
+    struct pare_digest digest;
+    const char *values[] = {PARE_MODEL_VERSION, digest.hex, w->text.s};
     struct pare_safetensors_entry *entries =
         PARE_ARENA_NEW(w->scratch, struct pare_safetensors_entry, w->n_weights);
     int64_t n_elems = 0;
@@ -365,8 +368,11 @@ static pare_status write_file(struct writer *w, unsigned char **out, size_t *n_b
                                            : (const unsigned char *)weight->value->data->data;
         entry->n_bytes =
             weight->stream.bytes ? weight->stream.n_bytes : weight->value->data->n_bytes;
+        pare_hash_add(hash, entry->data, entry->n_bytes);
     }
-    st = pare_safetensors_write(out, n_bytes, entries, w->n_weights, keys, values, 2, w->err);
+    pare_hash_add_text(hash, w->text.s);
+    digest = pare_hash_finish(hash);
+    st = pare_safetensors_write(out, n_bytes, entries, w->n_weights, keys, values, 3, w->err);
     if (!st && n_elems > pare_model_max_elems(*n_bytes)) {
         st = pare_fail(w->err, PARE_EINVAL,
                        "%lld weights, nearly all zero, in a file of %zu bytes: remove layers "

@@ -9,7 +9,7 @@
 #include "pipeline/task.h"
 
 /* Raise when the trainer, the graph passes or the file format change what stages produce. */
-#define PARE_ENGINE_REVISION 1
+#define PARE_ENGINE_REVISION 2
 
 /* What all stages of a run have in common. */
 struct pare_key_scope {

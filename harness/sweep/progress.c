@@ -212,6 +212,7 @@ pare_status engine_describe(struct engine *e, struct pare_error *err)
 {
     char *objectives = objectives_json(e->sweep), *budget = budget_json(e->sweep);
     char *manifest = manifest_json(e);
+    char machine[64];
     const char *const pairs[][2] = {
         {"name", e->sweep->name},
         {"sweep_path", e->sweep->path},
@@ -221,6 +222,7 @@ pare_status engine_describe(struct engine *e, struct pare_error *err)
         {"budget", budget},
         {"data_digest", e->scope.data_digest},
         {"manifest", manifest},
+        {"machine_digest", pare_machine_digest(machine, sizeof machine)},
     };
     pare_status st = pare_store_begin(e->store, err);
 

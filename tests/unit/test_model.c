@@ -744,6 +744,32 @@ static const char *corpus_path(const char *name)
 }
 
 /* With PARE_MAKE_CORPUS set, writes the cases there; else answers what is there. */
+static void a_flipped_bit_in_a_weight_is_noticed(void **state)
+{
+    struct pare_error err = {0};
+    struct pare_graph *g = NULL, *back = NULL;
+    char *folder = check_make_dir(), *path = pare_path_join(folder, "net.safetensors");
+    char *bytes = NULL;
+    size_t n = 0;
+
+    (void)state;
+    assert_ok(pare_zoo_build(&g, "mlp", NULL, 0, 1, &err), &err);
+    assert_ok(pare_model_save(g, path, NULL, &err), &err);
+    assert_ok(pare_file_read(&bytes, &n, path, 1 << 24, &err), &err);
+    bytes[n - 100] ^= 1; /* the low bit of a weight: a sound file of another network */
+    assert_ok(pare_file_write(path, bytes, n, &err), &err);
+    assert_int_equal(pare_model_load(&back, path, &err), PARE_EFORMAT);
+    assert_non_null(strstr(err.text, "digest"));
+    bytes[n - 100] ^= 1;
+    assert_ok(pare_file_write(path, bytes, n, &err), &err);
+    assert_ok(pare_model_load(&back, path, &err), &err);
+    pare_graph_free(back);
+    pare_graph_free(g);
+    free(bytes);
+    free(path);
+    check_remove_dir(folder);
+}
+
 static void the_corpus_is_answered(void **state)
 {
     DIR *dir;
@@ -797,6 +823,7 @@ int main(void)
         cmocka_unit_test(damaged_files_are_answered),
         cmocka_unit_test(other_safetensors_files_are_not_networks),
         cmocka_unit_test(a_file_is_written_whole_or_not_at_all),
+        cmocka_unit_test(a_flipped_bit_in_a_weight_is_noticed),
         cmocka_unit_test(the_corpus_is_answered),
     };
 
