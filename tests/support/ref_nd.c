@@ -259,8 +259,10 @@ static double gather(const struct pare_node *node, const int64_t *index, double 
     int axis = axis_of(node, 0, rank(x)), n = rank(by);
     int64_t i[MAX] = {0}, wanted = (int64_t)at(by, index + axis, values);
 
-    for (int d = 0; d < rank(x); d++)
-        i[d] = d < axis ? index[d] : index[d - 1 + n];
+    for (int d = 0; d < rank(x); d++) {
+        if (d != axis)
+            i[d] = d < axis ? index[d] : index[d - 1 + n];
+    }
     i[axis] = wanted < 0 ? wanted + extent(x, axis) : wanted;
     return at(x, i, values);
 }
