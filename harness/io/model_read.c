@@ -556,9 +556,7 @@ static pare_status check_digest(const struct pare_file *file, struct pare_error 
         pare_hash_add_text(hash, graph);
         struct pare_digest digest = pare_hash_finish(hash);
         if (strcmp(digest.hex, stored) != 0)
-            st = pare_fail(err, PARE_EFORMAT,
-                           "damaged: its content does not match its digest; copy or make the file "
-                           "again");
+            st = pare_fail(err, PARE_EFORMAT, "damaged: its content does not match its digest");
     }
     pare_safetensors_close(container);
     return st;
@@ -572,9 +570,15 @@ pare_status pare_model_load(struct pare_graph **out, const char *path, struct pa
     st = pare_file_map(&file, path, err);
     if (st)
         return st;
-    st = check_digest(&file, err);
-    if (!st)
-        st = pare_model_parse(out, file.data, file.n_bytes, err);
+    /* First what can be said of the place; the digest knows only that something is wrong. */
+    st = pare_model_parse(out, file.data, file.n_bytes, err);
+    if (!st) {
+        st = check_digest(&file, err);
+        if (st) {
+            pare_graph_free(*out);
+            *out = NULL;
+        }
+    }
     if (st)
         pare_error_prefix(err, "%s", path);
     pare_file_unmap(&file);
