@@ -164,6 +164,135 @@ static void unequal_channels_are_never_coupled(void **state)
     pare_graph_free(g);
 }
 
+static struct pare_value *two(struct pare_graph *g, enum pare_op op, struct pare_value *a,
+                              struct pare_value *b)
+{
+    struct pare_value *inputs[] = {a, b};
+    return pare_graph_node(g, op, NULL, inputs, 2)->outputs[0];
+}
+
+/* ResNet's option A pads channels: the stream it stands on is not cut, blocks are inside. */
+static void padded_shortcuts_fix_their_stream_alone(void **state)
+{
+    static const int64_t starts[] = {0, 0}, ends[] = {INT64_MAX, INT64_MAX}, axes[] = {2, 3},
+                         steps[] = {2, 2}, pads[] = {0, 2, 0, 0, 0, 2, 0, 0};
+    struct pare_graph *g = pare_graph_new("option A");
+    struct pare_value *x = net_conv(g, image(g, 3, 8, 8), "first", 3, 4, 3, 1, 1, 1), *y;
+    struct pare_channel_groups groups;
+    struct pare_node *slice, *pad;
+
+    (void)state;
+    y = net_op(g, net_conv(g, x, "inner", 4, 5, 3, 2, 1, 1), PARE_OP_RELU, NULL);
+    y = net_conv(g, y, "outer", 5, 8, 3, 1, 1, 1);
+    slice = pare_graph_node(g, PARE_OP_SLICE, "slice", &x, 1);
+    pare_node_set_ints(g, slice, "starts", starts, 2);
+    pare_node_set_ints(g, slice, "ends", ends, 2);
+    pare_node_set_ints(g, slice, "axes", axes, 2);
+    pare_node_set_ints(g, slice, "steps", steps, 2);
+    pad = pare_graph_node(g, PARE_OP_PAD, "pad", slice->outputs, 1);
+    pare_node_set_ints(g, pad, "pads", pads, 8);
+    x = two(g, PARE_OP_ADD, y, pad->outputs[0]);
+    x = net_conv(g, x, "last", 8, 6, 3, 1, 1, 1);
+    x = net_op(g, net_op(g, x, PARE_OP_GLOBAL_AVGPOOL, NULL), PARE_OP_FLATTEN, NULL);
+    net_finish(g, net_gemm(g, x, "fc", 6, 2));
+    groups = find(g);
+    assert_true(group_of(&groups, "first", PARE_MEMBER_OUT)->is_fixed);
+    assert_true(group_of(&groups, "outer", PARE_MEMBER_OUT)->is_fixed);
+    assert_ptr_equal(group_of(&groups, "first", PARE_MEMBER_OUT),
+                     group_of(&groups, "inner", PARE_MEMBER_IN));
+    assert_ptr_equal(group_of(&groups, "outer", PARE_MEMBER_OUT),
+                     group_of(&groups, "last", PARE_MEMBER_IN));
+    assert_false(group_of(&groups, "inner", PARE_MEMBER_OUT)->is_fixed);
+    assert_false(group_of(&groups, "last", PARE_MEMBER_OUT)->is_fixed);
+    pare_channel_groups_clear(&groups);
+    pare_graph_free(g);
+}
+
+/* A gate per channel is cut with what it gates; a constant per channel, or parts of the channels,
+ * cannot be. */
+static void gates_go_with_their_channels(void **state)
+{
+    static const int64_t pixels[] = {2, 3}, parts[] = {2, 4};
+    struct pare_graph *g = pare_graph_new("gate");
+    struct pare_value *x = net_conv(g, image(g, 3, 4, 4), "conv", 3, 6, 3, 1, 1, 1), *gate;
+    struct pare_channel_groups groups;
+    struct pare_node *mean, *wide, *split;
+
+    (void)state;
+    mean = pare_graph_node(g, PARE_OP_REDUCE_MEAN, "mean", &x, 1);
+    pare_node_set_ints(g, mean, "axes", pixels, 2);
+    pare_node_set_int(g, mean, "keepdims", 0);
+    gate = net_op(g, net_gemm(g, mean->outputs[0], "down", 6, 3), PARE_OP_RELU, NULL);
+    gate = net_op(g, net_gemm(g, gate, "up", 3, 6), PARE_OP_SIGMOID, NULL);
+    wide = pare_graph_node(g, PARE_OP_UNSQUEEZE, "wide", &gate, 1);
+    pare_node_set_ints(g, wide, "axes", pixels, 2);
+    x = two(g, PARE_OP_MUL, x, wide->outputs[0]);
+    x = two(g, PARE_OP_DIV, x, net_weight(g, "scalar", 0));
+    x = net_conv(g, x, "second", 6, 7, 3, 1, 1, 1);
+    x = two(g, PARE_OP_PRELU, x, net_weight(g, "slope", 3, (int64_t)7, (int64_t)1, (int64_t)1));
+    x = net_conv(g, x, "third", 7, 6, 1, 1, 0, 1);
+    split = pare_graph_node(g, PARE_OP_SPLIT, "split", &x, 1);
+    pare_graph_add_output(g, split);
+    pare_node_set_int(g, split, "axis", 1);
+    pare_node_set_ints(g, split, "split", parts, 2);
+    x = net_conv(g, split->outputs[1], "fourth", 4, 2, 1, 1, 0, 1);
+    pare_graph_output(g, net_conv(g, split->outputs[0], "fifth", 2, 2, 1, 1, 0, 1));
+    net_finish(g, x);
+    groups = find(g);
+    assert_false(group_of(&groups, "conv", PARE_MEMBER_OUT)->is_fixed);
+    assert_ptr_equal(group_of(&groups, "conv", PARE_MEMBER_OUT),
+                     group_of(&groups, "up", PARE_MEMBER_OUT));
+    assert_ptr_equal(group_of(&groups, "conv", PARE_MEMBER_OUT),
+                     group_of(&groups, "down", PARE_MEMBER_IN));
+    assert_ptr_equal(group_of(&groups, "conv", PARE_MEMBER_OUT),
+                     group_of(&groups, "second", PARE_MEMBER_IN));
+    assert_false(group_of(&groups, "down", PARE_MEMBER_OUT)->is_fixed);
+    assert_true(group_of(&groups, "second", PARE_MEMBER_OUT)->is_fixed); /* a slope per channel */
+    assert_true(group_of(&groups, "third", PARE_MEMBER_OUT)->is_fixed);  /* Split */
+    assert_true(group_of(&groups, "fourth", PARE_MEMBER_IN)->is_fixed);
+    assert_true(group_of(&groups, "fifth", PARE_MEMBER_IN)->is_fixed);
+    pare_channel_groups_clear(&groups);
+    pare_graph_free(g);
+}
+
+/* What looks across channels, or moves them, holds them; a network of a fixed batch is not cut. */
+static void operators_that_mix_channels_fix_them(void **state)
+{
+    static const enum pare_op ops[] = {PARE_OP_LRN,    PARE_OP_TRANSPOSE, PARE_OP_RESHAPE,
+                                       PARE_OP_CONCAT, PARE_OP_SOFTMAX,   PARE_OP_SQRT};
+    static const int64_t perm[] = {0, 2, 1, 3}, shape[] = {-1, 4, 16, 1};
+
+    (void)state;
+    for (int i = 0; i < 7; i++) {
+        struct pare_graph *g = pare_graph_new("mixed");
+        struct pare_value *x = net_conv(g, image(g, 3, 4, 4), "conv", 3, 4, 3, 1, 1, 1);
+        struct pare_node *node;
+        struct pare_channel_groups groups;
+
+        if (i == 6)
+            g->inputs[0]->shape.dims[0] = 2;
+        node = pare_graph_node(g, ops[i < 6 ? i : 5], "mixes", &x, 1);
+        if (node->op == PARE_OP_LRN)
+            pare_node_set_int(g, node, "size", 3);
+        if (node->op == PARE_OP_TRANSPOSE)
+            pare_node_set_ints(g, node, "perm", perm, 4);
+        if (node->op == PARE_OP_RESHAPE)
+            pare_node_set_ints(g, node, "shape", shape, 4);
+        if (node->op == PARE_OP_CONCAT || node->op == PARE_OP_SOFTMAX)
+            pare_node_set_int(g, node, "axis", 1);
+        net_finish(g, net_conv(g, node->outputs[0], "next", 4, 2, 1, 1, 0, 1));
+        groups = find(g);
+        if (i == 6) {
+            assert_int_equal(groups.n_groups, 0); /* no layer has a part in any */
+        } else {
+            assert_int_equal(group_of(&groups, "conv", PARE_MEMBER_OUT)->is_fixed, i != 5);
+            assert_int_equal(group_of(&groups, "next", PARE_MEMBER_IN)->is_fixed, i != 5);
+        }
+        pare_channel_groups_clear(&groups);
+        pare_graph_free(g);
+    }
+}
+
 /* ---- Cutting ---- */
 
 static void cut(struct pare_graph *g, const struct pare_channel_group *group, const uint8_t *keep)
@@ -460,6 +589,9 @@ int main(void)
         cmocka_unit_test(depthwise_convolutions_couple_both_sides),
         cmocka_unit_test(what_cannot_be_cut_is_fixed),
         cmocka_unit_test(unequal_channels_are_never_coupled),
+        cmocka_unit_test(padded_shortcuts_fix_their_stream_alone),
+        cmocka_unit_test(gates_go_with_their_channels),
+        cmocka_unit_test(operators_that_mix_channels_fix_them),
         cmocka_unit_test(cutting_nothing_changes_nothing),
         cmocka_unit_test(cutting_silent_channels_leaves_the_outputs),
         cmocka_unit_test(physical_removal_gives_pytorchs_vector),

@@ -188,6 +188,60 @@ static struct pare_graph *every_operator(void)
     return g;
 }
 
+static struct pare_value *constant(struct pare_graph *g, const char *name, enum pare_dtype dtype,
+                                   int64_t n, const void *content)
+{
+    struct pare_shape shape = pare_shape_of(n > 1 ? 1 : 0, n);
+    struct pare_tensor *data;
+    struct pare_error err = {0};
+
+    assert_ok(pare_tensor_new(&data, dtype, &shape, &err), &err);
+    memcpy(data->data, content, data->n_bytes);
+    return pare_graph_weight(g, name, data);
+}
+
+/* Lists of reals, several outputs, constants that are no numbers. */
+static struct pare_graph *imported(void)
+{
+    static const int64_t parts[3] = {2, 1, 3}, indices[2] = {-1, 0};
+    static const uint8_t chooses[2] = {1, 0};
+    static const int8_t zeros[2] = {-3, 127};
+    static const double scales[4] = {1, 1, 2, 1.5};
+    static const float line[2] = {0.25f, 0.5f};
+    struct pare_shape shape =
+        pare_shape_of(4, (int64_t)PARE_DIM_BATCH, (int64_t)6, (int64_t)3, (int64_t)2);
+    struct pare_graph *g = pare_graph_new("imported");
+    struct pare_value *x = pare_graph_input(g, "x", &shape), *inputs[3];
+    struct pare_node *split = pare_graph_node(g, PARE_OP_SPLIT, "split", &x, 1), *node;
+    struct pare_error err = {0};
+
+    pare_graph_add_output(g, split);
+    pare_graph_add_output(g, split)->name = "third part";
+    pare_node_set_int(g, split, "axis", 1);
+    pare_node_set_ints(g, split, "split", parts, 3);
+    node = pare_graph_node(g, PARE_OP_RESIZE, "resize", &split->outputs[2], 1);
+    pare_node_set_floats(g, node, "scales", scales, 4);
+    inputs[0] = node->outputs[0]; /* [N, 3, 6, 3] */
+    inputs[1] = constant(g, "indices", PARE_S64, 2, indices);
+    node = pare_graph_node(g, PARE_OP_GATHER, "gather", inputs, 2);
+    pare_node_set_int(g, node, "axis", 3);
+    inputs[1] = node->outputs[0];
+    inputs[0] = constant(g, "chooses", PARE_BOOL, 2, chooses);
+    inputs[2] = constant(g, "zero", PARE_F32, 1, line);
+    inputs[0] = pare_graph_node(g, PARE_OP_WHERE, "where", inputs, 3)->outputs[0];
+    inputs[1] = constant(g, "line", PARE_F32, 2, line);
+    inputs[2] = constant(g, "zeros", PARE_S8, 2, zeros);
+    node = pare_graph_node(g, PARE_OP_QUANTIZE_LINEAR, "quantize", inputs, 3);
+    pare_node_set_int(g, node, "axis", 3);
+    inputs[0] = node->outputs[0];
+    node = pare_graph_node(g, PARE_OP_DEQUANTIZE_LINEAR, "dequantize", inputs, 3);
+    pare_node_set_int(g, node, "axis", 3);
+    pare_graph_output(g, node->outputs[0]);
+    pare_graph_output(g, split->outputs[0]);
+    assert_ok(pare_graph_finish(g, &err), &err);
+    return g;
+}
+
 static const struct {
     const char *name;
     struct pare_graph *(*build)(void);
@@ -200,6 +254,7 @@ static const struct {
     {"sparse", f32_sparse},
     {"quantized", quantized},
     {"every_operator", every_operator},
+    {"imported", imported},
 };
 enum { N_CASES = sizeof cases / sizeof *cases };
 
@@ -309,6 +364,40 @@ static void loading_gives_back_what_was_saved(void **state)
         pare_graph_free(g);
         pare_graph_free(loaded);
     }
+}
+
+/* Fixed batches, other types, no dimensions. */
+static void inputs_of_any_shape_and_type_come_back(void **state)
+{
+    static const enum pare_dtype types[] = {PARE_F32, PARE_S64, PARE_BOOL, PARE_U8, PARE_F32};
+    struct pare_shape shapes[] = {pare_shape_of(2, (int64_t)3, (int64_t)4),
+                                  pare_shape_of(2, (int64_t)PARE_DIM_BATCH, (int64_t)4),
+                                  pare_shape_of(0), pare_shape_of(2, (int64_t)0, (int64_t)5),
+                                  pare_shape_of(2, (int64_t)PARE_DIM_BATCH, (int64_t)4)};
+    struct pare_graph *g = pare_graph_new("inputs"), *loaded;
+    struct pare_error err = {0};
+    struct bytes first, second;
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        struct pare_value *x = pare_graph_input(g, NULL, &shapes[i]);
+
+        x->dtype = types[i];
+        pare_graph_output(g, net_op(g, x, PARE_OP_IDENTITY, NULL));
+    }
+    assert_ok(pare_graph_finish(g, &err), &err);
+    first = write_model(g);
+    loaded = parse(first);
+    check_same_graph(g, loaded);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(loaded->inputs[i]->dtype, types[i]);
+    second = write_model(loaded);
+    assert_int_equal(first.n, second.n);
+    assert_memory_equal(first.data, second.data, first.n);
+    free(first.data);
+    free(second.data);
+    pare_graph_free(g);
+    pare_graph_free(loaded);
 }
 
 /* The quantizer's own grids, to the bit. */
@@ -549,6 +638,10 @@ static void hostile_graphs_are_refused_with_the_reason(void **state)
         {"[\\\"input\\\",1,6,6]", "[\\\"input\\\",1,2147483647,2147483647]", "too large"},
         {"[\\\"input\\\",1,6,6]", "[\\\"input\\\",1,1,1,1,1,1,1,1,6]", "more than 8"},
         {"[\\\"input\\\",1,6,6]", "[\\\"input\\\"]", "dimension more"},
+        {"[\\\"input\\\",1,6,6]", "[\\\"input\\\",\\\"F32\\\",[2,1,6.5]]", "is no number"},
+        {"[\\\"input\\\",1,6,6]", "[\\\"input\\\",\\\"F31\\\",[2,1]]", "is not [name, type"},
+        {"[\\\"input\\\",1,6,6]", "[\\\"input\\\",\\\"F32\\\",[2,-2,6]]", "negative dimension"},
+        {"[\\\"input\\\",1,6,6]", "[\\\"input\\\",\\\"BOOL\\\",[-1,1,6,6]]", "is BOOL"},
         {"[\\\"input\\\",1,6,6]", "[1,6,6]", "an input has no name"},
         {"[\\\"input\\\",1,6,6]", "[\\\"input\\\",1,6,6],[\\\"input\\\",1]", "used twice"},
         {"[\\\"input\\\",1,6,6]", "[\\\"conv1.weight\\\",1,6,6]", "used twice"},
@@ -568,6 +661,9 @@ static void hostile_graphs_are_refused_with_the_reason(void **state)
         {"\\\"Relu\\\",[5]", "\\\"Relu\\\",[5],{\\\"a\\\":1}", "'a' is not known"},
         {"\\\"Relu\\\",[5]", "\\\"Relu\\\",[5],{\\\"a\\\":{}}", "no known kind"},
         {"\\\"Relu\\\",[5]", "\\\"Relu\\\",[5],{\\\"a\\\":[1,\\\"x\\\"]}", "no list of integers"},
+        {"\\\"Relu\\\",[5]", "\\\"Relu\\\",[5],{\\\"a\\\":[1,1.5]}", "no list of integers"},
+        {"\\\"Relu\\\",[5]", "\\\"Relu\\\",[5],{},[\\\"r\\\",\\\"s\\\"]", "2 outputs"},
+        {"\\\"Relu\\\",[5]", "\\\"Relu\\\",[5],{},[]", "its output has no name"},
         {"\\\"Relu\\\",[5]", "\\\"Relu\\\",[5],{},\\\"conv1\\\"", "two values are named 'conv1'"},
         {"\\\"conv1.relu\\\"", "\\\"conv1\\\"", "used twice"},
         {"\\\"Conv\\\",[0,1,2]", "\\\"Conv\\\",[0,2,1]", "dimensions"},
@@ -812,6 +908,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loading_gives_back_what_was_saved),
+        cmocka_unit_test(inputs_of_any_shape_and_type_come_back),
         cmocka_unit_test(quantized_weights_come_back_to_the_bit),
         cmocka_unit_test(files_hold_the_bytes_that_are_reported),
         cmocka_unit_test(plain_weights_are_open_to_any_reader),
