@@ -141,6 +141,10 @@ static pare_status infer_window(struct pare_node *node, struct pare_shape *y,
 
     if (st)
         return st;
+    if (node->n_outputs > 1 && pare_shape_has_batch(y))
+        return pare_fail(err, PARE_EUNSUPPORTED,
+                         "indices of maxima count through the batch: only "
+                         "with a fixed batch");
     y->dims[1] = w.M;
     for (int d = 0; d < w.n; d++)
         y->dims[2 + d] = w.out[d];
@@ -229,6 +233,10 @@ static pare_status infer_node(struct pare_node *node, struct pare_error *err)
     if (st)
         return st;
     node->outputs[0]->shape = y;
+    if (node->op == PARE_OP_MAXPOOL && node->n_outputs > 1) {
+        node->outputs[1]->shape = y;
+        node->outputs[1]->dtype = PARE_S64;
+    }
     for (int k = 0; k < node->n_outputs && !st; k++)
         st = check_elems(&node->outputs[k]->shape, pare_op_info(node->op)->takes_empty, err);
     return st;

@@ -158,9 +158,10 @@ static const struct pare_op_attr layer_norm[] = {
 static const struct pare_op_attr quantize[] = {INT("axis", 1), FIXED_INT("saturate", 1), END};
 static const struct pare_op_attr dequantize[] = {INT("axis", 1), END};
 
-#define ARITHMETIC \
-    (PARE_TYPE(F32) | PARE_TYPE(S8) | PARE_TYPE(U8) | PARE_TYPE(S32) | PARE_TYPE(S64))
-#define ALL_TYPES (ARITHMETIC | PARE_TYPE(F64) | PARE_TYPE(BOOL))
+#define ARITHMETIC                                                                      \
+    (PARE_TYPE(F32) | PARE_TYPE(F64) | PARE_TYPE(S8) | PARE_TYPE(U8) | PARE_TYPE(S32) | \
+     PARE_TYPE(S64))
+#define ALL_TYPES (ARITHMETIC | PARE_TYPE(BOOL))
 /* Any type, any shape, weights too. */
 #define FREE(TYPES)  .is_free = true, .takes_empty = true, .types = (TYPES)
 #define CORE(ATTRS)  1, 1, 1, ATTRS
@@ -181,7 +182,7 @@ static const struct pare_op_info ops[PARE_N_OPS] = {
     [PARE_OP_HARD_SWISH] = {"HardSwish", CORE(none)},
     [PARE_OP_GELU] = {"Gelu", CORE(gelu)},
     [PARE_OP_ADD] = {"Add", BINARY},
-    [PARE_OP_MAXPOOL] = {"MaxPool", CORE(maxpool)},
+    [PARE_OP_MAXPOOL] = {"MaxPool", CORE(maxpool), .max_outputs = 2},
     [PARE_OP_AVGPOOL] = {"AveragePool", CORE(avgpool)},
     [PARE_OP_GLOBAL_AVGPOOL] = {"GlobalAveragePool", CORE(none)},
     [PARE_OP_FLATTEN] = {"Flatten", MOVER(flatten)},

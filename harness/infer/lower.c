@@ -252,7 +252,7 @@ static bool is_plain_pool(const struct pare_node *node)
 {
     bool is_average = node->op == PARE_OP_AVGPOOL && pare_node_int(node, "count_include_pad", 0);
 
-    return node->inputs[0]->shape.n_dims == 4 &&
+    return node->inputs[0]->shape.n_dims == 4 && node->n_outputs == 1 &&
            !(is_average && pare_node_int(node, "ceil_mode", 0));
 }
 

@@ -186,6 +186,7 @@ static void run_windows(const struct run *r, const struct array *x, const struct
     int64_t y_elems = n ? pare_shape_elems(&y->shape) / n : 0;
     const float *weight = r->nd->n_in > 1 ? input(r, 1).data : NULL;
     const float *bias = has_input(r, 2) ? input(r, 2).data : NULL;
+    int64_t *indices = r->nd->n_out > 1 ? output(r, 1).data : NULL;
 
     for (int64_t i = 0; i < n; i++) {
         const float *from = (const float *)x->data + i * x_elems;
@@ -204,7 +205,9 @@ static void run_windows(const struct run *r, const struct array *x, const struct
             else
                 pare_nd_conv_transpose_f32(to, from, weight, bias, w, r->work);
             break;
-        case PARE_OP_MAXPOOL: pare_nd_maxpool_f32(to, from, w); break;
+        case PARE_OP_MAXPOOL:
+            pare_nd_maxpool_f32(to, indices ? indices + i * y_elems : NULL, from, w, i * x_elems);
+            break;
         default: pare_nd_avgpool_f32(to, from, w); break;
         }
     }

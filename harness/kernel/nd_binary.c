@@ -51,12 +51,16 @@
     ROW(min_##NAME, TYPE, b < a ? b : a)                          \
     ROW(max_##NAME, TYPE, b > a ? b : a)
 
-ROW(add_f32, float, a + b)
-ROW(sub_f32, float, a - b)
-ROW(mul_f32, float, a *b)
-ROW(div_f32, float, a / b)
-ROW(min_f32, float, b < a || isnan(b) ? b : a)
-ROW(max_f32, float, b > a || isnan(b) ? b : a)
+#define REAL_ROWS(NAME, TYPE)                        \
+    ROW(add_##NAME, TYPE, a + b)                     \
+    ROW(sub_##NAME, TYPE, a - b)                     \
+    ROW(mul_##NAME, TYPE, a *b)                      \
+    ROW(div_##NAME, TYPE, a / b)                     \
+    ROW(min_##NAME, TYPE, b < a || isnan(b) ? b : a) \
+    ROW(max_##NAME, TYPE, b > a || isnan(b) ? b : a)
+
+REAL_ROWS(f32, float)
+REAL_ROWS(f64, double)
 ROW(prelu_f32, float, a < 0 ? a * b : a)
 ROW(pow_f32, float, powf(a, b))
 INTEGER_ROWS(s8, int8_t)
@@ -70,10 +74,10 @@ ROW(square_f32, float, ((void)b, a *a))
 typedef void row(void *y, const void *a, int64_t a_stride, const void *b, int64_t b_stride,
                  int64_t n);
 
-#define FOR_TYPES(NAME)                                                        \
-    {                                                                          \
-        [PARE_F32] = NAME##_f32, [PARE_S8] = NAME##_s8, [PARE_U8] = NAME##_u8, \
-        [PARE_S32] = NAME##_s32, [PARE_S64] = NAME##_s64                       \
+#define FOR_TYPES(NAME)                                                          \
+    {                                                                            \
+        [PARE_F32] = NAME##_f32, [PARE_F64] = NAME##_f64, [PARE_S8] = NAME##_s8, \
+        [PARE_U8] = NAME##_u8, [PARE_S32] = NAME##_s32, [PARE_S64] = NAME##_s64  \
     }
 
 static row *find_row(enum pare_op op, enum pare_dtype type)

@@ -1,6 +1,6 @@
 /* Operations on two row-major arrays that are broadcast against each other, and on one.
  *
- * Add, Sub, Mul, Div, Min, Max: F32, S8, U8, S32, S64; integers wrap, and what is divided by 0 gives
+ * Add, Sub, Mul, Div, Min, Max: F32, F64, S8, U8, S32, S64; integers wrap, and what is divided by 0 gives
  * 0.  Pow, PRelu (b is the slope): F32.  Never allocate, cannot fail.  y may be an operand of y's
  * own shape. */
 #ifndef PARE_KERNEL_ND_BINARY_H

@@ -193,25 +193,27 @@ void pare_nd_conv_transpose_f32_ref(float *y, const float *x, const float *weigh
     }
 }
 
-void pare_nd_maxpool_f32(float *y, const float *x, const struct pare_nd_window *w)
+void pare_nd_maxpool_f32(float *y, int64_t *indices, const float *x, const struct pare_nd_window *w,
+                         int64_t first)
 {
     int64_t n_in = product(w->in, w->n), n_out = product(w->out, w->n);
     int64_t n_taps = product(w->kernel, w->n);
 
-    for (int64_t c = 0; c < w->C; c++, x += n_in) {
+    for (int64_t c = 0; c < w->C; c++, x += n_in, first += n_in) {
         int64_t place[PARE_MAX_SPATIAL] = {0};
 
         for (int64_t i = 0; i < n_out; i++) {
-            int64_t tap[PARE_MAX_SPATIAL] = {0};
-            float max = -INFINITY;
+            int64_t tap[PARE_MAX_SPATIAL] = {0}, best = -1;
 
             for (int64_t t = 0; t < n_taps; t++) {
                 int64_t at = meet(w, place, tap, w->in);
-                if (at >= 0 && (x[at] > max || isnan(x[at])))
-                    max = x[at];
+                if (at >= 0 && (best < 0 || x[at] > x[best] || isnan(x[at])))
+                    best = at;
                 next(tap, w->kernel, w->n);
             }
-            *y++ = max;
+            *y++ = best < 0 ? -INFINITY : x[best];
+            if (indices)
+                *indices++ = first + best;
             next(place, w->out, w->n);
         }
     }

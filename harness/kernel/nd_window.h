@@ -40,8 +40,10 @@ void pare_nd_conv_f32_ref(float *y, const float *x, const float *weight, const f
                           const struct pare_nd_window *w);
 void pare_nd_conv_transpose_f32_ref(float *y, const float *x, const float *weight,
                                     const float *bias, const struct pare_nd_window *w);
-/* C channels, one after the other. */
-void pare_nd_maxpool_f32(float *y, const float *x, const struct pare_nd_window *w);
+/* C channels, one after the other.  Indices (may be NULL): where each maximum stands, the first of
+ * equals, counted from `first` at the beginning of x. */
+void pare_nd_maxpool_f32(float *y, int64_t *indices, const float *x, const struct pare_nd_window *w,
+                         int64_t first);
 void pare_nd_avgpool_f32(float *y, const float *x, const struct pare_nd_window *w);
 
 #endif

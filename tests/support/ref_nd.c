@@ -97,7 +97,7 @@ static double wrap(double x, enum pare_dtype dtype)
 
 static double binary(const struct pare_node *node, double a, double b)
 {
-    bool is_integer = node->outputs[0]->dtype != PARE_F32;
+    bool is_integer = node->outputs[0]->dtype != PARE_F32 && node->outputs[0]->dtype != PARE_F64;
     double y = 0;
 
     switch (node->op) {
@@ -349,13 +349,14 @@ static bool look(double *out, const struct pare_value *x, int64_t n, int64_t c,
     return true;
 }
 
-static double pool(const struct pare_node *node, const int64_t *index, double *const *values)
+static double pool(const struct pare_node *node, int k, const int64_t *index, double *const *values)
 {
     const struct pare_value *x = node->inputs[0];
     bool counts_pads = pare_node_int(node, "count_include_pad", 0) != 0;
     int64_t tap[MAX] = {0}, kernel[MAX], place[MAX], n_taps = 0;
     int n = rank(x) - 2;
     double max = -INFINITY, sum = 0, value;
+    int64_t where_max = -1;
 
     for (int d = 0; d < n; d++)
         kernel[d] = entry(node, "kernel_shape", d, 1);
@@ -369,10 +370,17 @@ static double pool(const struct pare_node *node, const int64_t *index, double *c
         bool is_inside = look(&value, x, index[0], index[1], place, values);
         if (is_inside) {
             sum += value;
-            max = value > max ? value : max;
+            if (value > max) {
+                int64_t i[MAX] = {index[0], index[1]};
+                memcpy(i + 2, place, (size_t)n * sizeof *place);
+                where_max = flat(x, i);
+                max = value;
+            }
         }
         n_taps += counts_pads ? in_padded : is_inside;
     } while (count(tap, kernel, n));
+    if (k == 1)
+        return (double)where_max;
     return node->op == PARE_OP_MAXPOOL ? max : sum / (double)n_taps;
 }
 
@@ -635,7 +643,7 @@ double ref_nd_element(const struct pare_node *node, int k, const int64_t *index,
     case PARE_OP_CONV: return conv(node, index, values);
     case PARE_OP_CONV_TRANSPOSE: return conv_transpose(node, index, values);
     case PARE_OP_MAXPOOL:
-    case PARE_OP_AVGPOOL: return pool(node, index, values);
+    case PARE_OP_AVGPOOL: return pool(node, k, index, values);
     case PARE_OP_RESIZE: memcpy(i, index, sizeof i); return resize(node, 0, i, values);
     case PARE_OP_CAST: return cast(at(x, index, values), x->dtype, y->dtype);
     case PARE_OP_QUANTIZE_LINEAR:

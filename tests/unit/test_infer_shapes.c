@@ -668,7 +668,7 @@ static void types_go_with_values(void **state)
     pare_graph_output(g, sum->outputs[0]);
     assert_int_equal(pare_graph_infer(g, &err), PARE_EINVAL);
     assert_non_null(strstr(err.text, "are I64 and F32"));
-    sum->op = PARE_OP_POW;
+    sum->op = PARE_OP_POW; /* of reals only */
     assert_int_equal(pare_graph_infer(g, &err), PARE_EUNSUPPORTED);
     assert_non_null(strstr(err.text, "is I64, which it does not take"));
     pare_graph_free(g);

@@ -25,8 +25,8 @@ enum pare_op {
     PARE_OP_HARD_SWISH,
     PARE_OP_GELU,
     PARE_OP_ADD, /* a, b, broadcast against each other; either may be a weight */
-    /* Pools: kernel_shape, strides, pads, dilations, ceil_mode; two outputs: indices are refused. */
-    PARE_OP_MAXPOOL,
+    /* Pools: kernel_shape, strides, pads, dilations, ceil_mode. */
+    PARE_OP_MAXPOOL, /* a second output, of indices: only with a fixed batch */
     PARE_OP_AVGPOOL, /* and count_include_pad */
     PARE_OP_GLOBAL_AVGPOOL,
     PARE_OP_FLATTEN, /* axis: 1, any where the batch is a number */
