@@ -164,15 +164,15 @@ static const struct pare_op_attr dequantize[] = {INT("axis", 1), END};
 #define ALL_TYPES (ARITHMETIC | PARE_TYPE(BOOL))
 /* Any type, any shape, weights too. */
 #define FREE(TYPES)  .is_free = true, .takes_empty = true, .types = (TYPES)
-#define CORE(ATTRS)  1, 1, 1, ATTRS
+#define CORE(ATTRS)  1, 1, 1, ATTRS, .max_outputs = 1
 #define UNARY(ATTRS) 1, 1, 1, ATTRS, FREE(0)
 #define BINARY       2, 2, 2, none, FREE(ARITHMETIC)
 #define MOVER(ATTRS) 1, 1, 1, ATTRS, FREE(ALL_TYPES)
 
 static const struct pare_op_info ops[PARE_N_OPS] = {
-    [PARE_OP_CONV] = {"Conv", 2, 3, 1, conv},
-    [PARE_OP_GEMM] = {"Gemm", 2, 3, 1, gemm},
-    [PARE_OP_BATCHNORM] = {"BatchNormalization", 5, 5, 1, batchnorm},
+    [PARE_OP_CONV] = {"Conv", 2, 3, 1, conv, .max_outputs = 1},
+    [PARE_OP_GEMM] = {"Gemm", 2, 3, 1, gemm, .max_outputs = 1},
+    [PARE_OP_BATCHNORM] = {"BatchNormalization", 5, 5, 1, batchnorm, .max_outputs = 1},
     [PARE_OP_RELU] = {"Relu", CORE(none)},
     [PARE_OP_CLIP] = {"Clip", CORE(clip)},
     [PARE_OP_LEAKY_RELU] = {"LeakyRelu", CORE(leaky_relu)},
@@ -182,13 +182,13 @@ static const struct pare_op_info ops[PARE_N_OPS] = {
     [PARE_OP_HARD_SWISH] = {"HardSwish", CORE(none)},
     [PARE_OP_GELU] = {"Gelu", CORE(gelu)},
     [PARE_OP_ADD] = {"Add", BINARY},
-    [PARE_OP_MAXPOOL] = {"MaxPool", CORE(maxpool), .max_outputs = 2},
+    [PARE_OP_MAXPOOL] = {"MaxPool", 1, 1, 1, maxpool, .max_outputs = 2},
     [PARE_OP_AVGPOOL] = {"AveragePool", CORE(avgpool)},
     [PARE_OP_GLOBAL_AVGPOOL] = {"GlobalAveragePool", CORE(none)},
     [PARE_OP_FLATTEN] = {"Flatten", MOVER(flatten)},
     [PARE_OP_SOFTMAX] = {"Softmax", CORE(last_axis)},
     [PARE_OP_IDENTITY] = {"Identity", MOVER(none)},
-    [PARE_OP_CONV_TRANSPOSE] = {"ConvTranspose", 2, 3, 1, conv_transpose},
+    [PARE_OP_CONV_TRANSPOSE] = {"ConvTranspose", 2, 3, 1, conv_transpose, .max_outputs = 1},
     [PARE_OP_MATMUL] = {"MatMul", 2, 2, 2, none, .is_free = true},
     [PARE_OP_PRELU] = {"PRelu", 2, 2, 2, none, FREE(0)},
     [PARE_OP_ELU] = {"Elu", UNARY(elu)},
