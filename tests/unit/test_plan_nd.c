@@ -13,6 +13,7 @@
 #include "../support/nets.h"
 #include "../support/quantize_net.h"
 #include "../support/run_net.h"
+#include "graph/infer.h"
 #include "io/safetensors.h"
 
 static struct pare_value *image(struct pare_graph *g, int64_t C, int64_t H, int64_t W)
@@ -163,14 +164,13 @@ static void images_and_constants_stay_channels_last(void **state)
 }
 
 /* Attention over the pixels of an image: three dimensions, products, back to an image. */
-static void tokens_and_images_meet(void **state)
+static struct pare_graph *attention(void)
 {
     static const int64_t to_tokens[] = {-1, 6, 20}, perm[] = {0, 2, 1}, to_image[] = {0, 6, 4, 5};
     struct pare_graph *g = pare_graph_new("attention");
     struct pare_value *x = image(g, 3, 4, 5), *y, *q, *k, *norm[3];
     struct pare_node *reshape, *turn, *back;
 
-    (void)state;
     x = net_conv(g, x, "conv", 3, 6, 3, 1, 1, 1);
     reshape = pare_graph_node(g, PARE_OP_RESHAPE, NULL, &x, 1);
     pare_node_set_ints(g, reshape, "shape", to_tokens, 3);
@@ -192,6 +192,14 @@ static void tokens_and_images_meet(void **state)
     pare_node_set_ints(g, reshape, "shape", to_image, 4);
     y = two(g, PARE_OP_ADD, x, reshape->outputs[0]);
     net_finish(g, net_conv(g, y, "last", 6, 2, 3, 1, 1, 1));
+    return g;
+}
+
+static void tokens_and_images_meet(void **state)
+{
+    struct pare_graph *g = attention();
+
+    (void)state;
     check(g, 5e-4); /* the softmax of large products passes their rounding on */
     pare_graph_free(g);
 }
@@ -335,6 +343,165 @@ static void threads_and_batches_give_the_same(void **state)
     pare_graph_free(g);
 }
 
+/* ---- Networks by chance ---- */
+
+struct chance {
+    struct pare_rng rng;
+    struct pare_graph *g;
+    struct pare_value *values[64]; /* activations so far */
+    int n;
+};
+
+static int64_t pick(struct chance *c, int64_t low, int64_t high)
+{
+    return low + pare_rng_below(&c->rng, high - low + 1);
+}
+
+static struct pare_value *weight_like(struct chance *c, const struct pare_shape *shape,
+                                      bool is_line)
+{
+    struct pare_shape own = *shape;
+    struct pare_tensor *data;
+    struct pare_error err = {0};
+
+    own.dims[0] = 1;
+    for (int d = 2; d < own.n_dims && is_line; d++)
+        own.dims[d] = 1;
+    assert_ok(pare_tensor_new(&data, PARE_F32, &own, &err), &err);
+    for (int64_t i = 0; i < pare_tensor_elems(data); i++)
+        pare_tensor_f32(data)[i] = (float)(0.5 + pare_rng_uniform(&c->rng));
+    return pare_graph_weight(c->g, NULL, data);
+}
+
+static struct pare_value *chance_conv(struct chance *c, struct pare_value *x)
+{
+    int64_t C = x->shape.dims[1], M = pick(c, 1, 6);
+    struct pare_value *y = net_conv(c->g, x, NULL, C, M, pick(c, 0, 1) ? 3 : 1, 1, 1, 1);
+    float *w = pare_tensor_f32(y->producer->inputs[1]->data);
+
+    for (int64_t i = 0; i < pare_tensor_elems(y->producer->inputs[1]->data); i++)
+        w[i] *= 0.3f; /* values stay near 1 through the layers */
+    return y;
+}
+
+/* Another node behind a value of the right rank; NULL: this one does not fit. */
+static struct pare_value *chance_node(struct chance *c, struct pare_value *x)
+{
+    static const enum pare_op unary[] = {PARE_OP_RELU,    PARE_OP_TANH, PARE_OP_ELU,
+                                         PARE_OP_SIGMOID, PARE_OP_ABS,  PARE_OP_HARD_SWISH};
+    static const enum pare_op binary[] = {PARE_OP_ADD, PARE_OP_SUB, PARE_OP_MUL, PARE_OP_MAX};
+    static const int64_t perms[][4] = {{0, 2, 3, 1}, {0, 3, 1, 2}, {0, 1, 3, 2}, {0, 2, 1, 3}};
+    int n = x->shape.n_dims;
+    struct pare_node *node;
+    int64_t list[8] = {0};
+
+    switch (pick(c, 0, 10)) {
+    case 0: return n == 4 ? chance_conv(c, x) : NULL;
+    case 1: return net_op(c->g, x, unary[pick(c, 0, 5)], NULL);
+    case 2: return two(c->g, binary[pick(c, 0, 3)], x, weight_like(c, &x->shape, pick(c, 0, 1)));
+    case 3:
+        for (int k = 0; k < 8; k++) {
+            struct pare_value *other = c->values[pick(c, 0, c->n - 1)];
+            if (pare_shape_equal(&other->shape, &x->shape))
+                return two(c->g, binary[pick(c, 0, 3)], x, other);
+        }
+        return NULL;
+    case 4:
+        if (n != 4)
+            return NULL;
+        node = pare_graph_node(c->g, PARE_OP_TRANSPOSE, NULL, &x, 1);
+        pare_node_set_ints(c->g, node, "perm", perms[pick(c, 0, 3)], 4);
+        return node->outputs[0];
+    case 5: { /* [N, A, B, ...] as [N, A, rest], [N, rest], or back to four */
+        node = pare_graph_node(c->g, PARE_OP_RESHAPE, NULL, &x, 1);
+        int64_t elems = pare_shape_elems(&x->shape), first = x->shape.dims[1];
+        int to = (int)pick(c, 2, 4);
+        list[0] = -1;
+        list[1] = to == 2 ? elems : first;
+        list[2] = elems / first;
+        list[3] = 1;
+        pare_node_set_ints(c->g, node, "shape", list, to);
+        return node->outputs[0];
+    }
+    case 6: {
+        int64_t starts[] = {pick(c, 0, 1)}, ends[] = {INT64_MAX};
+        int64_t axes[] = {pick(c, 1, n - 1)}, steps[] = {pick(c, 1, 2)};
+        if (x->shape.dims[axes[0]] < 2)
+            return NULL;
+        node = pare_graph_node(c->g, PARE_OP_SLICE, NULL, &x, 1);
+        pare_node_set_ints(c->g, node, "starts", starts, 1);
+        pare_node_set_ints(c->g, node, "ends", ends, 1);
+        pare_node_set_ints(c->g, node, "axes", axes, 1);
+        pare_node_set_ints(c->g, node, "steps", steps, 1);
+        return node->outputs[0];
+    }
+    case 7:
+        if (pare_shape_elems(&x->shape) > 300)
+            return NULL;
+        node = pare_graph_node(c->g, PARE_OP_PAD, NULL, &x, 1);
+        for (int d = 1; d < n; d++) {
+            list[d] = pick(c, 0, 1);
+            list[n + d] = pick(c, 0, 1);
+        }
+        pare_node_set_ints(c->g, node, "pads", list, 2 * n);
+        pare_node_set_string(c->g, node, "mode", pick(c, 0, 1) ? "constant" : "edge");
+        return node->outputs[0];
+    case 8: {
+        struct pare_value *parts[2] = {x, c->values[pick(c, 0, c->n - 1)]};
+        int64_t axis = pick(c, 1, n - 1);
+        if (pare_shape_elems(&x->shape) > 300 || !pare_shape_equal(&parts[1]->shape, &x->shape))
+            return NULL;
+        node = pare_graph_node(c->g, PARE_OP_CONCAT, NULL, parts, 2);
+        pare_node_set_int(c->g, node, "axis", axis);
+        return node->outputs[0];
+    }
+    case 9:
+        node = pare_graph_node(c->g, PARE_OP_SOFTMAX, NULL, &x, 1);
+        pare_node_set_int(c->g, node, "axis", pick(c, 1, n - 1));
+        return node->outputs[0];
+    default:
+        return n == 2 ? net_gemm(c->g, x, NULL, x->shape.dims[1], 12)
+                      : net_op(c->g, x, PARE_OP_FLATTEN, NULL);
+    }
+}
+
+/* Shapes must be known to choose the next node. */
+static struct pare_graph *chance_net(uint64_t seed)
+{
+    struct chance c = {.g = pare_graph_new("by chance")};
+    struct pare_error err = {0};
+
+    pare_rng_init(&c.rng, seed, 99);
+    c.values[c.n++] = image(c.g, pick(&c, 1, 4), pick(&c, 1, 5), pick(&c, 1, 5));
+    for (int k = 0; k < 40 && c.n < 14; k++) {
+        struct pare_value *y = chance_node(&c, c.values[c.n - 1 - pick(&c, 0, c.n > 1)]);
+
+        if (!y)
+            continue;
+        c.g->n_outputs = 0;
+        pare_graph_output(c.g, y);
+        assert_ok(pare_graph_infer(c.g, &err), &err);
+        c.values[c.n++] = y;
+    }
+    pare_graph_output(c.g, c.values[c.n / 2 + 1]);
+    assert_ok(pare_graph_finish(c.g, &err), &err);
+    return c.g;
+}
+
+static void networks_by_chance_compute_what_their_formulas_say(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 150; seed++) {
+        struct pare_graph *g = chance_net(seed);
+
+        check_net(g, &(struct run_net){.seed = seed,
+                                       .n = 1 + (int64_t)seed % 4,
+                                       .rtol = 1e-4,
+                                       .atol = 1e-4});
+        pare_graph_free(g);
+    }
+}
+
 /* ---- Integers ---- */
 
 static void moved_integers_stay_integers(void **state)
@@ -396,6 +563,11 @@ static void integers_and_generic_steps_meet(void **state)
     (void)state;
     quantize_net(g, 8, 0, false);
     check_simulated(g); /* every slice and pad has a grid of its own */
+    pare_graph_free(g);
+
+    g = attention();
+    quantize_net(g, 8, 0, false);
+    check_simulated(g);
     pare_graph_free(g);
 
     g = pare_graph_new("mixed integers");
@@ -552,6 +724,7 @@ int main(void)
         cmocka_unit_test(outputs_may_be_views_of_one_another),
         cmocka_unit_test(fixed_batches_run_as_a_whole),
         cmocka_unit_test(threads_and_batches_give_the_same),
+        cmocka_unit_test(networks_by_chance_compute_what_their_formulas_say),
         cmocka_unit_test(moved_integers_stay_integers),
         cmocka_unit_test(integers_and_generic_steps_meet),
         cmocka_unit_test(activations_are_those_of_the_vectors),
