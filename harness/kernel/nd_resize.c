@@ -170,8 +170,8 @@ void pare_nd_resize_f32(float *y, const float *x, const struct pare_nd_resize *r
 
     measure(r, &between, &longest);
     float *spare[2];
-    spare[0] = (float *)((char *)work + up64((size_t)longest * sizeof *taps));
-    spare[1] = (float *)((char *)spare[0] + up64((size_t)between * sizeof(float)));
+    spare[0] = (float *)(void *)((char *)work + up64((size_t)longest * sizeof *taps));
+    spare[1] = (float *)(void *)((char *)spare[0] + up64((size_t)between * sizeof(float)));
     for (int d = 0; d < r->n; d++) {
         dims[d] = r->in[d];
         n *= r->in[d];
