@@ -78,7 +78,11 @@ static pare_status measure(struct bench *b, const char *kernels, double seconds,
     int64_t n_out = b->batch * pare_shape_elems(&b->graph->outputs[0]->shape);
     struct pare_latency_options protocol;
     struct pare_rng rng;
-    pare_status st = pare_plan_new(&b->plan, b->graph, &options, err);
+    pare_status st;
+
+    if (!pare_graph_is_batched(b->graph))
+        return pare_fail(err, PARE_EUNSUPPORTED, PARE_NOT_BATCHED);
+    st = pare_plan_new(&b->plan, b->graph, &options, err);
 
     if (st)
         return st;

@@ -116,6 +116,8 @@ static pare_status check_shapes(const struct evaluation_run *run, const struct p
                          "the network has %d inputs and %d outputs; one input and "
                          "one output are needed to evaluate it",
                          graph->n_inputs, graph->n_outputs);
+    if (!pare_graph_is_batched(graph))
+        return pare_fail(err, PARE_EINVAL, PARE_NOT_BATCHED);
     if (pare_shape_elems(&graph->inputs[0]->shape) != run->n_inputs)
         return pare_fail(err, PARE_EINVAL,
                          "the network takes %lld numbers per sample, data '%s' has %lld",

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-#include "graph/zoo.h"
+#include <pare/zoo.h>
+
 #include "io/model.h"
 
 /* A network from a file must take the samples and answer with the classes of the data. */
@@ -16,6 +17,8 @@ static pare_status check_fit(const struct pare_graph *graph, const struct pare_d
     if (graph->n_inputs != 1 || graph->n_outputs < 1)
         return pare_fail(err, PARE_EINVAL, "a network with one input is needed, not %d",
                          graph->n_inputs);
+    if (!pare_graph_is_batched(graph))
+        return pare_fail(err, PARE_EINVAL, PARE_NOT_BATCHED);
     input = graph->inputs[0]->shape;
     memmove(input.dims, input.dims + 1, sizeof input.dims - sizeof input.dims[0]);
     input.n_dims--;

@@ -243,14 +243,34 @@ static pare_status layer_check(const struct pare_layer *layer, struct pare_error
         return pare_fail(err, PARE_EUNSUPPORTED,
                          "'%s': training knows Gemm of [N, in] with one bias per output only",
                          node->name);
-    if (layer->op == PARE_OP_SOFTMAX && node->inputs[0]->shape.n_dims == 4)
-        return pare_fail(err, PARE_EUNSUPPORTED, "'%s': Softmax of an image is not known here",
+    if (layer->op == PARE_OP_SOFTMAX && node->inputs[0]->shape.n_dims != 2)
+        return pare_fail(err, PARE_EUNSUPPORTED,
+                         "'%s': training knows Softmax of [N, classes] only", node->name);
+    if (layer->op == PARE_OP_ADD &&
+        !pare_shape_equal(&node->inputs[0]->shape, &node->inputs[1]->shape))
+        return pare_fail(err, PARE_EUNSUPPORTED,
+                         "'%s': training adds values of one shape only, it does not stretch them",
+                         node->name);
+    if (layer->op == PARE_OP_BATCHNORM && node->inputs[0]->shape.n_dims != 2 &&
+        node->inputs[0]->shape.n_dims != 4)
+        return pare_fail(err, PARE_EUNSUPPORTED,
+                         "'%s': training knows BatchNormalization of [N, C] and [N, C, H, W]",
                          node->name);
     if ((layer->op == PARE_OP_CONV || layer->op == PARE_OP_MAXPOOL ||
          layer->op == PARE_OP_AVGPOOL || layer->op == PARE_OP_GLOBAL_AVGPOOL) &&
         node->inputs[0]->shape.n_dims != 4)
         return pare_fail(err, PARE_EUNSUPPORTED, "'%s': %s needs an input [N, C, H, W]", node->name,
                          pare_op_name(layer->op));
+    if (layer->op == PARE_OP_MAXPOOL || layer->op == PARE_OP_AVGPOOL) {
+        int64_t dilations[2];
+
+        pare_node_ints(node, "dilations", dilations, 2, 1);
+        if (pare_node_int(node, "ceil_mode", 0) || dilations[0] != 1 || dilations[1] != 1 ||
+            node->n_outputs != 1)
+            return pare_fail(err, PARE_EUNSUPPORTED,
+                             "'%s': training knows pools without ceil_mode, dilations and indices",
+                             node->name);
+    }
     return PARE_OK;
 }
 
@@ -335,10 +355,13 @@ static pare_status layer_new(struct pare_net *net, struct pare_node *node, const
             return pare_fail(err, PARE_EUNSUPPORTED, "'%s': input %d is not an activation",
                              node->name, i);
     }
+    st = layer_check(layer, err);
+    if (st)
+        return st;
     if (node->op == PARE_OP_CONV || node->op == PARE_OP_MAXPOOL || node->op == PARE_OP_AVGPOOL)
         layer->conv = pare_node_conv2d(node);
     layer_parameters(layer);
-    return layer_check(layer, err);
+    return PARE_OK;
 }
 
 static pare_status layer_buffers(struct pare_net *net, struct pare_layer *layer,
@@ -552,6 +575,8 @@ static pare_status plan(struct pare_net *net, struct pare_error *err)
         return pare_fail(err, PARE_EUNSUPPORTED,
                          "a network of %d inputs and %d outputs: one input is needed",
                          graph->n_inputs, graph->n_outputs);
+    if (!pare_graph_is_batched(graph))
+        return pare_fail(err, PARE_EUNSUPPORTED, PARE_NOT_BATCHED);
     is_needed = PARE_ARENA_NEW(net->arena, bool, graph->n_nodes + 1);
     net->slab_of = PARE_ARENA_NEW(net->arena, struct pare_slab *, graph->n_values + 1);
     net->layers = PARE_ARENA_NEW(net->arena, struct pare_layer, graph->n_nodes + 1);

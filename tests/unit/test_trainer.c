@@ -1,4 +1,5 @@
 #include "../support/check.h"
+#include "../support/nets.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -7,8 +8,8 @@
 #include <string.h>
 
 #include <pare/train.h>
+#include <pare/zoo.h>
 
-#include "graph/zoo.h"
 #include "io/data_open.h"
 #include "option/schema.h"
 #include "train/net.h"
@@ -395,6 +396,47 @@ static void quantized_weights_are_refused(void **state)
         value->coding.bits = 32;
     }
     pare_graph_free(graph);
+}
+
+/* conv -> `op` of it -> head; what the graph allows and the trainer does not. */
+static struct pare_graph *odd_net(int kind)
+{
+    struct pare_graph *g = pare_graph_new("odd");
+    struct pare_shape shape = pare_shape_of(4, kind == 0 ? (int64_t)2 : (int64_t)PARE_DIM_BATCH,
+                                            (int64_t)1, (int64_t)28, (int64_t)28);
+    struct pare_value *x = net_conv(g, pare_graph_input(g, "x", &shape), "conv", 1, 4, 3, 1, 0, 1);
+
+    if (kind == 1) { /* an add that stretches one side over the pixels */
+        x = net_add(g, x, net_op(g, x, PARE_OP_GLOBAL_AVGPOOL, "mean"), "odd");
+    } else if (kind == 2) {
+        x = net_op(g, x, PARE_OP_SOFTMAX, "odd");
+        pare_node_set_int(g, x->producer, "axis", 1);
+    } else if (kind == 3) {
+        x = net_op(g, x, PARE_OP_MAXPOOL, "odd");
+        pare_node_set_ints(g, x->producer, "kernel_shape", (int64_t[]){3, 3}, 2);
+        pare_node_set_ints(g, x->producer, "strides", (int64_t[]){2, 2}, 2);
+        pare_node_set_int(g, x->producer, "ceil_mode", 1);
+    }
+    x = net_op(g, x, PARE_OP_GLOBAL_AVGPOOL, "pool");
+    x = net_op(g, x, PARE_OP_FLATTEN, "flat");
+    net_finish(g, net_gemm(g, x, "fc", 4, 10));
+    return g;
+}
+
+static void networks_that_only_run_are_refused(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        struct pare_recipe recipe = short_recipe();
+        struct pare_graph *graph = odd_net(kind);
+        struct pare_forward *forward = NULL;
+        struct run run = {0};
+
+        assert_int_equal(train(graph, &recipe, &run), PARE_EUNSUPPORTED);
+        assert_non_null(strstr(run.err.text, kind ? "odd" : "batch"));
+        assert_int_equal(pare_forward_new(&forward, graph, 4, 1, &run.err), PARE_EUNSUPPORTED);
+        pare_graph_free(graph);
+    }
 }
 
 static void data_that_does_not_fit_is_refused(void **state)
@@ -839,6 +881,7 @@ int main(void)
         cmocka_unit_test(a_loss_that_is_not_a_number_names_step_and_layer),
         cmocka_unit_test(a_learning_rate_that_explodes_is_a_numeric_error),
         cmocka_unit_test(quantized_weights_are_refused),
+        cmocka_unit_test(networks_that_only_run_are_refused),
         cmocka_unit_test(data_that_does_not_fit_is_refused),
         cmocka_unit_test(a_request_to_stop_ends_the_run),
         cmocka_unit_test(early_stop_ends_after_so_many_epochs_without_gain),

@@ -237,6 +237,9 @@ bool pare_op_from_name(enum pare_op *out, const char *name);
 /* True for a network that maps samples to samples: one input and every output with the symbolic
  * batch, in f32.  What trains, calibrates or measures asks for this; others only run. */
 bool pare_graph_is_batched(const struct pare_graph *graph);
+#define PARE_NOT_BATCHED                                                                 \
+    "the network does not map samples to samples: one f32 input and all outputs need a " \
+    "free batch as their first dimension"
 /* Multiply-accumulates of one sample; only Conv, ConvTranspose, Gemm and MatMul have any. */
 int64_t pare_node_macs(const struct pare_node *node);
 int64_t pare_graph_macs(const struct pare_graph *graph);
