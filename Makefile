@@ -133,9 +133,7 @@ bench: ## measure training and inference, beside the peers where they are instal
 asan: ## all tests under the address sanitizer
 	@sh tests/support/ensure_deps.sh
 	@$(MAKE) --no-print-directory -j$$(nproc) MODE=asan all tests
-	@ASAN_OPTIONS=detect_leaks=1:suppressions=$(CURDIR)/tests/support/asan.supp:allocator_may_return_null=1 \
-	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/lsan.supp:print_suppressions=0 \
-	$(MAKE) --no-print-directory MODE=asan run-tests
+	@ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 $(MAKE) --no-print-directory MODE=asan run-tests
 
 ubsan: ## all tests under the undefined-behaviour sanitizer
 	@sh tests/support/ensure_deps.sh
@@ -163,7 +161,7 @@ lint: ## formatting, the order of the rooms, static checks
 	@clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h') && echo "formatting: ok"
 	@bash tests/support/lint_rooms.sh
 	@cppcheck --quiet --enable=warning --std=c11 --error-exitcode=1 --inline-suppr \
-	    --suppressions-list=tests/support/cppcheck.txt -Iharness/include -Iharness -j$$(nproc) \
+	    -Iharness/include -Iharness -j$$(nproc) \
 	    $$(git ls-files 'harness/*.c' 'methods/*.c' 'hwmodels/*.c' | grep -v '[.]inc[.]c') && echo "cppcheck: ok"
 
 PREFIX ?= /usr/local

@@ -6,8 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <pare/zoo.h>
+
 #include "base/file.h"
-#include "graph/zoo.h"
 #include "io/model.h"
 
 static bool is_file_name(const char *model)

@@ -1,4 +1,4 @@
-#include "graph/zoo.h"
+#include <pare/zoo.h>
 
 #include <math.h>
 #include <stdlib.h>

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "graph/zoo.h"
+#include <pare/zoo.h>
+
 #include "option/schema.h"
 #include "plugin/table.h"
 

@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pare/zoo.h>
+
 #include "base/pool.h"
-#include "graph/zoo.h"
 #include "option/schema.h"
 #include "search/samplers.h"
 

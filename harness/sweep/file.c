@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pare/zoo.h>
+
 #include "base/file.h"
 #include "base/text.h"
-#include "graph/zoo.h"
 #include "io/model.h"
 #include "option/schema.h"
 #include "sweep/reader.h"

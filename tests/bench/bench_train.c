@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include <pare/train.h>
+#include <pare/zoo.h>
 
 #include "base/file.h"
 #include "base/pool.h"
-#include "graph/zoo.h"
 #include "io/data_open.h"
 
 #define CIFAR_RECORD (1 + 3 * 32 * 32)

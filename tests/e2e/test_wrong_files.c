@@ -12,9 +12,10 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include <pare/zoo.h>
+
 #include "base/file.h"
 #include "base/text.h"
-#include "graph/zoo.h"
 #include "io/model.h"
 
 static char *folder; /* of this run */

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../harness/graph/zoo.h"
+#include <pare/zoo.h>
+
 #include "../../harness/io/safetensors.h"
 #include "../support/check.h"
 #include "../support/nets.h"

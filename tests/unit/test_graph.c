@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pare/zoo.h>
+
 #include "../../harness/graph/infer.h"
-#include "../../harness/graph/zoo.h"
 #include "../support/check.h"
 #include "../support/nets.h"
 

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pare/zoo.h>
+
 #include "base/arena.h"
 #include "base/file.h"
-#include "graph/zoo.h"
 #include "measure/hw.h"
 #include "option/schema.h"
 

@@ -9,10 +9,10 @@
 
 #include <pare/quantize.h>
 #include <pare/rng.h>
+#include <pare/zoo.h>
 
 #include "../../harness/base/arena.h"
 #include "../../harness/base/file.h"
-#include "../../harness/graph/zoo.h"
 #include "../../harness/io/safetensors.h"
 #include "../support/check.h"
 #include "../support/nets.h"

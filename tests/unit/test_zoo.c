@@ -1,9 +1,9 @@
-#include "../../harness/graph/zoo.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <pare/zoo.h>
 
 #include "../support/check.h"
 #include "../support/nets.h"
